@@ -1,0 +1,1 @@
+"""Great Expectations suites as Python, and the one place that opens a context."""

@@ -1,0 +1,1 @@
+"""Models: one folder each, pure functions on frames; no Airflow, no warehouse, no CRM."""

@@ -1,0 +1,176 @@
+"""A company: the settings in ``company.yml`` and the folder that maps its source files to the CRM schema."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from crm_agents.errors import CrmAgentsError
+from crm_agents.settings import PROJECT_ROOT, Settings, load_settings
+
+COMPANIES_DIR = PROJECT_ROOT / "examples" / "companies"
+
+
+class Section(BaseModel):
+    """Base of every section: an unknown key is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Section):
+    """One source file as the mapping SQL sees it: a relation named `name`, every column text."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Relation name in the mapping SQL.")
+    file: str = Field(description="File name in the data folder(s): .csv, .csv.gz, .zip with one csv, or .parquet.")
+    optional: bool = Field(False, description="A missing file leaves its tables empty instead of failing the load.")
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    key: list[str] = Field([], description="Columns by which rows of a file found in two folders are united.")
+    columns: list[str] = Field([], description="Columns that the mapping needs; the file may have more.")
+
+
+class Horizon(Section):
+    """How far agents look ahead."""
+
+    horizon_days: int = Field(30, ge=1, le=730, description="Days in which a purchase is predicted.")
+    cutoffs: int = Field(6, ge=1, le=36, description="Training cut-offs, 30 days apart.")
+
+
+class MinimumData(Section):
+    """Below these, a model is not trained and the reason is written instead of a score."""
+
+    customers: int = Field(500, ge=1)
+    history_days: int = Field(365, ge=1)
+    positives: int = Field(100, ge=1)
+    negatives: int = Field(100, ge=1)
+    min_positive_share: float = Field(0.01, ge=0, le=1)
+    max_positive_share: float = Field(0.99, ge=0, le=1)
+
+
+class Promotion(Section):
+    """The gate that a new model version passes before it becomes champion."""
+
+    min_share_of_champion: float = Field(0.95, gt=0, le=1, description="Of the champion's primary metric.")
+    max_champion_age_days: int = Field(90, ge=1)
+    min_grade: Literal["A", "B"] = "B"
+
+
+class Behaviour(Section):
+    """What customer_behaviour_agent decides."""
+
+    contact_share: float = Field(0.1, gt=0, le=1, description="Share of customers to contact now: the most promising.")
+    leave_alone_below: float = Field(0.02, ge=0, le=1, description="Purchase probability below which nobody calls.")
+    grade_bands: dict[Literal["A", "B", "C", "D"], float] = Field(
+        {"A": 0.8, "B": 0.5, "C": 0.2, "D": 0.0},
+        description="Lowest percentile of each grade letter that salespeople see.",
+    )
+    reasons_limit: int = Field(100_000, ge=0)
+
+    @field_validator("grade_bands")
+    @classmethod
+    def _bands_fall(cls, bands: dict[str, float]) -> dict[str, float]:
+        limits = [bands.get(letter) for letter in "ABCD"]
+        if None in limits or limits != sorted(limits, reverse=True) or limits[-1] != 0:  # type: ignore[type-var]
+            raise ValueError("name A, B, C and D with falling limits, D at 0")
+        return bands
+
+
+class WriteBack(Section):
+    """Limits on what one run may change."""
+
+    score_valid_days: int = Field(30, ge=1)
+
+
+class Company(Section):
+    """A company's settings (``company.yml``); every key is documented in ``docs/configuration.md``."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
+    clock: Literal["wall", "data"] = "data"
+    as_of_from: str | None = Field(None, description="Table whose newest event is the company's today (clock: data).")
+    as_of: date | None = Field(None, description="A fixed today for a historical company.")
+    generator: Literal["simulator"] | None = Field(None, description="Data come from the simulator instead of files.")
+    sources: list[Source] = []
+    non_product_codes: list[str] = Field([], description="Product ids that are not goods (postage, fees, corrections).")
+    purchase_statuses: list[str] = Field(
+        ["completed", "shipped", "placed"], description="Order statuses that count as a purchase."
+    )
+    prediction: Horizon = Horizon()
+    minimum_data: MinimumData = MinimumData()
+    promotion: Promotion = Promotion()
+    behaviour: Behaviour = Behaviour()
+    write_back: WriteBack = WriteBack()
+
+
+def find_company(name_or_path: str) -> Path:
+    """Return the folder of a company: one of ``examples/companies``, or any folder with a company.yml in it.
+
+    Raises
+    ------
+    CrmAgentsError
+        When there is none, naming those that exist.
+    """
+    for folder in (COMPANIES_DIR / name_or_path, Path(name_or_path).expanduser()):
+        if (folder / "company.yml").is_file():
+            return folder.resolve()
+    known = sorted(path.parent.name for path in COMPANIES_DIR.glob("*/company.yml"))
+    raise CrmAgentsError(
+        f"No company {name_or_path!r}: neither one of {', '.join(known)} nor a folder with a company.yml.",
+        "`examples/companies/README.md` shows how to map your own.",
+    )
+
+
+def read_company(folder: Path) -> Company:
+    """Read and check ``company.yml``.
+
+    Raises
+    ------
+    CrmAgentsError
+        Naming the file, the key, what is wrong with it and, for an unknown key, the nearest known one.
+    """
+    path = folder / "company.yml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise CrmAgentsError(f"{path} cannot be read: {error}.", "It must be a YAML file.") from error
+    if not isinstance(content, dict):
+        raise CrmAgentsError(f"{path} holds no settings.", "See examples/companies/simulated/company.yml.")
+    try:
+        return Company.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_explain(item) for item in error.errors())
+        raise CrmAgentsError(f"{path}: {problems}.", "docs/configuration.md lists every key.") from error
+
+
+def loaded_company(settings: Settings | None = None) -> Company:
+    """Return the company that ``load`` put into the CRM.
+
+    Raises
+    ------
+    CrmAgentsError
+        When nothing has been loaded yet.
+    """
+    settings = settings or load_settings()
+    if not (settings.company_dir / "company.yml").is_file():
+        raise CrmAgentsError("No company has been loaded yet.", "Load one with `crm-agents load simulated`.")
+    return read_company(settings.company_dir)
+
+
+def _explain(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return f"{place}: {item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
+    known = sorted(_known_keys())
+    nearest = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+    return f"unknown key {place}" + (f" (did you mean {nearest[0]}?)" if nearest else "")
+
+
+def _known_keys() -> set[str]:
+    sections = [Company, *Section.__subclasses__()]
+    return {key for section in sections for key in section.model_fields}

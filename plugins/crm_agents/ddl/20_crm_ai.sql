@@ -1,0 +1,199 @@
+-- What agents write (docs/output_tables.md). The UNIQUE key of each table is named first.
+create schema if not exists crm_ai;
+
+create table if not exists crm_ai.scores (
+    entity_type text,
+    entity_id text,
+    model text,
+    value double precision,
+    unit text,
+    grade text,
+    percentile double precision,
+    trend double precision,
+    status text not null,
+    status_reason text,
+    method text,
+    model_version text,
+    as_of date not null,
+    valid_until date,
+    run_id text not null,
+    updated_at timestamptz not null default clock_timestamp(),
+    primary key (entity_type, entity_id, model)
+) with (fillfactor = 60);
+
+create table if not exists crm_ai.score_reasons (
+    entity_type text,
+    entity_id text,
+    model text,
+    rank smallint,
+    direction text,
+    feature text not null,
+    feature_value text,
+    contribution double precision not null,
+    statement text not null,
+    run_id text not null,
+    primary key (entity_type, entity_id, model, rank)
+);
+
+create table if not exists crm_ai.score_history (
+    entity_type text,
+    entity_id text,
+    model text,
+    as_of date,
+    value double precision,
+    unit text,
+    grade text,
+    percentile double precision,
+    status text not null,
+    status_reason text,
+    method text,
+    model_version text,
+    run_id text not null,
+    written_at timestamptz not null default clock_timestamp(),
+    primary key (entity_type, entity_id, model, as_of)
+);
+
+create table if not exists crm_ai.decisions (
+    decision_id text primary key,
+    run_id text not null,
+    agent text not null,
+    entity_type text not null,
+    entity_id text not null,
+    options jsonb not null,
+    chosen text not null,
+    arm text,
+    propensity double precision,
+    policy text not null,
+    confidence double precision,
+    reason text not null,
+    as_of date not null,
+    created_at timestamptz not null default clock_timestamp(),
+    prior_decision_id text,
+    outcome_due_at date,
+    outcome text,
+    outcome_value double precision,
+    outcome_at timestamptz
+);
+create index if not exists decisions_entity on crm_ai.decisions (agent, entity_type, entity_id, as_of desc);
+create index if not exists decisions_run on crm_ai.decisions (run_id);
+
+create table if not exists crm_ai.write_ledger (
+    write_id bigint generated always as identity primary key,
+    run_id text not null,
+    decision_id text,
+    table_name text not null,
+    row_key jsonb not null,
+    operation text not null check (operation in ('insert', 'update', 'delete')),
+    old_values jsonb,
+    new_values jsonb,
+    model_version text,
+    written_at timestamptz not null default clock_timestamp(),
+    undone_at timestamptz
+);
+create index if not exists write_ledger_run on crm_ai.write_ledger (run_id);
+
+create table if not exists crm_ai.agent_runs (
+    run_id text,
+    agent text,
+    as_of date,
+    stage_seconds jsonb not null default '{}',
+    rows_perceived bigint,
+    decisions bigint,
+    writes bigint,
+    status text not null,
+    status_reason text,
+    seconds double precision,
+    cpu_seconds double precision,
+    peak_rss_mb double precision,
+    started_at timestamptz not null default clock_timestamp(),
+    primary key (run_id, agent)
+);
+
+create table if not exists crm_ai.models (
+    model text,
+    version text,
+    alias text,
+    method text not null,
+    grade text,
+    primary_metric text,
+    metrics jsonb not null default '{}',
+    baseline_metrics jsonb not null default '{}',
+    trained_at timestamptz not null default clock_timestamp(),
+    trained_as_of date,
+    promoted_at timestamptz,
+    retired_at timestamptz,
+    training_snapshot bigint,
+    artifact_uri text,
+    artifact_sha256 text,
+    card_uri text,
+    decision text,
+    primary key (model, version)
+);
+
+create table if not exists crm_ai.data_usability (
+    run_id text,
+    model text,
+    step text,
+    check_name text,
+    table_name text,
+    column_name text,
+    severity text not null,
+    detail text not null,
+    unique nulls not distinct (run_id, model, step, check_name, table_name, column_name)
+);
+
+create table if not exists crm_ai.quality_results (
+    run_id text,
+    stage text,
+    suite text,
+    expectation text,
+    table_name text not null,
+    severity text not null,
+    success boolean not null,
+    unexpected_count bigint,
+    observed text,
+    as_of date,
+    checked_at timestamptz not null default clock_timestamp(),
+    primary key (run_id, stage, suite, expectation)
+);
+
+create table if not exists crm_ai.quarantine (
+    quarantine_id bigint generated always as identity primary key,
+    table_name text not null,
+    source_file text,
+    row jsonb not null,
+    reason text not null,
+    run_id text not null,
+    at timestamptz not null default clock_timestamp()
+);
+create index if not exists quarantine_run on crm_ai.quarantine (run_id, table_name);
+
+-- What each load read and kept: used + quarantined = read, per source file and table.
+create table if not exists crm_ai.load_counts (
+    run_id text,
+    table_name text,
+    source_file text,
+    rows_read bigint not null,
+    rows_used bigint not null,
+    rows_quarantined bigint not null,
+    at timestamptz not null default clock_timestamp(),
+    primary key (run_id, table_name, source_file)
+);
+
+-- What each ingest moved from the CRM into the lake, per table.
+create table if not exists crm_ai.ingest_counts (
+    run_id text,
+    table_name text,
+    batch_id bigint not null,
+    rows_upserted bigint not null,
+    rows_deleted bigint not null,
+    rows_quarantined bigint not null,
+    seconds double precision not null,
+    at timestamptz not null default clock_timestamp(),
+    primary key (run_id, table_name)
+);
+
+-- Rows with personal data in them (whole source rows, old and new values) are for the owner role only; bi holds what
+-- business people read.
+revoke all on crm_ai.quarantine, crm_ai.write_ledger from public;
+create schema if not exists bi;

@@ -1,0 +1,108 @@
+"""The lake: DuckLake tables (Parquet files under the home folder, catalog in PostgreSQL), read and written by DuckDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm_agents.errors import CrmAgentsError
+from crm_agents.postgres import conninfo
+from crm_agents.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+EXTENSIONS = ("postgres_scanner", "ducklake")
+SCHEMAS = ("raw", "staging", "intermediate", "marts", "features", "predictions")
+
+
+def extension_directory(settings: Settings) -> Path:
+    """Return DuckDB's extension folder, filled from the installed wheels (nothing is downloaded)."""
+    return settings.duckdb_dir / "extensions"
+
+
+def attach_path(settings: Settings | None = None) -> str:
+    """Return what DuckDB attaches as the lake (no password in it)."""
+    return f"ducklake:postgres:{conninfo('lake', settings)}"
+
+
+def connect(*, with_crm: bool = False, settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with the lake attached as ``lake`` (its default database).
+
+    Parameters
+    ----------
+    with_crm : bool
+        Also attach the PostgreSQL database ``crm`` as ``crm_db`` (so ``crm_db.crm.customers``).
+
+    Raises
+    ------
+    CrmAgentsError
+        When the catalog cannot be reached.
+    """
+    import duckdb
+
+    settings = settings or load_settings()
+    connection = open_duckdb(settings)
+    try:
+        connection.execute(
+            f"attach '{attach_path(settings)}' as lake (data_path '{settings.lake_dir}/')"
+        )
+        if with_crm:
+            connection.execute(f"attach '{conninfo('crm', settings)}' as crm_db (type postgres)")
+    except duckdb.Error as error:
+        connection.close()
+        reason = str(error).strip().splitlines()[0]
+        raise CrmAgentsError(
+            f"The lake cannot be opened: {reason}.", "`crm-agents status` shows whether PostgreSQL is running."
+        ) from error
+    connection.execute("use lake")
+    return connection
+
+
+def open_duckdb(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB with this installation's limits and extensions, nothing attached."""
+    import duckdb
+
+    settings = settings or load_settings()
+    directory = extension_directory(settings)
+    directory.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        config={
+            "threads": settings.duckdb_threads,
+            "memory_limit": settings.duckdb_memory_limit,
+            "temp_directory": str(settings.duckdb_dir / "spill"),
+            "extension_directory": str(directory),
+            "autoinstall_known_extensions": False,
+            "preserve_insertion_order": False,
+        }
+    )
+    for name in EXTENSIONS:
+        _load_extension(connection, name)
+    connection.execute("set timezone = 'UTC'")
+    return connection
+
+
+def bootstrap(settings: Settings | None = None) -> None:
+    """Create the lake's catalog and schemas when they are missing."""
+    settings = settings or load_settings()
+    settings.lake_dir.mkdir(parents=True, exist_ok=True)
+    with connect(settings=settings) as connection:
+        for schema in SCHEMAS:
+            connection.execute(f"create schema if not exists lake.{schema}")
+
+
+def current_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the id of the lake's newest snapshot."""
+    row = connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    import duckdb
+    from duckdb_extensions import import_extension
+
+    try:
+        connection.load_extension(name)
+    except duckdb.Error:
+        import_extension(name, con=connection)
+        connection.load_extension(name)

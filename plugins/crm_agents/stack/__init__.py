@@ -1,0 +1,1 @@
+"""The local stack: PostgreSQL, Airflow and MLflow on one machine, held by supervisor."""

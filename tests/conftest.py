@@ -1,0 +1,88 @@
+"""Fixtures that every test level shares: a home folder of its own and a real PostgreSQL with a real lake."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+DATA_DIRS = [Path(p) for p in os.environ.get("CRM_AGENTS_DATA", str(PROJECT_ROOT.parent / "shared" / "data")).split(":")]
+
+
+def real_data(name: str) -> Path:
+    """Return the folder of a public data set, or skip the test and say which folder is missing."""
+    for folder in DATA_DIRS:
+        if (folder / name).is_dir():
+            return folder / name
+    pytest.skip(f"public data folder {name!r} is not there (looked in {', '.join(map(str, DATA_DIRS))})")
+
+
+def free_port() -> int:
+    """Return a port that is free on loopback now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home folder whose bundled PostgreSQL runs for the whole session (databases are made by `installation`)."""
+    from crm_agents.settings import load_settings
+    from crm_agents.stack import bundled_postgres
+
+    home = tmp_path_factory.mktemp("home")
+    os.environ["CRM_AGENTS_HOME"] = str(home)
+    settings = load_settings()
+    bundled_postgres.initialise(settings)
+    port = free_port()
+    settings.run_dir.mkdir()
+    (settings.run_dir / "ports.json").write_text(json.dumps({"postgres": port}))
+    log = (home / "postgres.log").open("w")
+    command = bundled_postgres.server_command(settings, port)
+    process = subprocess.Popen(command, **bundled_postgres.process_owner(), stdout=log, stderr=log, cwd="/")
+    try:
+        _wait_for(port, process, home / "postgres.log")
+        yield home
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(port: int, process: subprocess.Popen, log: Path) -> None:
+    for _ in range(300):
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture
+def installation(postgres_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty installation: fresh databases, lake and home folder on the session's PostgreSQL."""
+    from crm_agents import lake, postgres
+    from crm_agents.settings import load_settings
+
+    monkeypatch.setenv("CRM_AGENTS_HOME", str(tmp_path / "home"))
+    settings = load_settings()
+    for folder in ("run", "secrets"):
+        (settings.home / folder).mkdir(parents=True, mode=0o700)
+    for file in ("run/ports.json", "secrets/postgres_password"):
+        (settings.home / file).write_bytes((postgres_home / file).read_bytes())
+    (settings.home / "duckdb").mkdir()
+    (settings.home / "duckdb" / "extensions").symlink_to(postgres_home / "extensions", target_is_directory=True)
+    (postgres_home / "extensions").mkdir(exist_ok=True)
+    with postgres.connect("postgres", autocommit=True) as admin:
+        for database in ("crm", "lake"):
+            admin.execute(f"drop database if exists {database} with (force)")
+    postgres.bootstrap()
+    lake.bootstrap()
+    yield settings.home
