@@ -1,0 +1,1 @@
+"""The agents: what each one perceives, understands, decides, executes and evaluates; no Airflow inside."""
