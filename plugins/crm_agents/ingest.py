@@ -123,6 +123,17 @@ def newest_batch(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
+def is_worth_publishing(result: IngestResult, *, always: bool = False) -> bool:
+    """Tell whether the marts have something to do: rows moved, or an earlier batch never got through them."""
+    if always or result.moved:
+        return True
+    with postgres.connect() as crm:
+        row = crm.execute(
+            "select max(batch_id) from crm_ai.agent_runs where agent = 'build_marts' and status = 'done'"
+        ).fetchone()
+    return not row or row[0] is None or row[0] < result.batch_id
+
+
 def _ingest_all(
     connection: duckdb.DuckDBPyConnection,
     sources: dict[str, _Source],

@@ -44,9 +44,7 @@ def connect(*, with_crm: bool = False, settings: Settings | None = None) -> duck
     settings = settings or load_settings()
     connection = open_duckdb(settings)
     try:
-        connection.execute(
-            f"attach '{attach_path(settings)}' as lake (data_path '{settings.lake_dir}/')"
-        )
+        connection.execute(f"attach '{attach_path(settings)}' as lake (data_path '{settings.lake_dir}/')")
         if with_crm:
             connection.execute(f"attach '{conninfo('crm', settings)}' as crm_db (type postgres)")
     except duckdb.Error as error:
@@ -95,6 +93,21 @@ def current_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the id of the lake's newest snapshot."""
     row = connection.execute("select max(snapshot_id) from ducklake_snapshots('lake')").fetchone()
     return int(row[0]) if row else 0
+
+
+def replace_rows(connection: duckdb.DuckDBPyConnection, table: str, run_id: str, query: str) -> None:
+    """Store `query` as the rows of `run_id` in a lake table (made on first use): a retry replaces its first try's rows.
+
+    Parameters
+    ----------
+    query : str
+        SELECT with a column ``run_id``, its other columns matched by name.
+    """
+    connection.execute("begin")
+    connection.execute(f"create table if not exists {table} as {query} limit 0")
+    connection.execute(f"delete from {table} where run_id = '{run_id}'")
+    connection.execute(f"insert into {table} by name {query}")
+    connection.execute("commit")
 
 
 def _load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -109,7 +109,7 @@ def write_back(
         When other writers changed the same rows during three tries in a row.
     """
     for _ in range(TRIES):
-        counts = _compare(connection, target, incoming)
+        counts = compare(connection, target, incoming)
         if not counts.writes:
             return counts
         with scratch_folder() as folder:
@@ -169,8 +169,14 @@ def append(connection: duckdb.DuckDBPyConnection, table: str, columns: str, quer
             return cursor.rowcount
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, target: Target, incoming: str) -> WriteCounts:
-    """Fill the temporary table ``difference``: new values, and for rows that exist their version and old values."""
+def compare(connection: duckdb.DuckDBPyConnection, target: Target, incoming: str) -> WriteCounts:
+    """Fill the temporary table ``difference``: new values, and for rows that exist their version and old values.
+
+    Returns
+    -------
+    WriteCounts
+        What a write-back would do.
+    """
     values = (*target.compared, *target.carried)
     query = f"select ctid::text as _ctid, {', '.join(target.columns)} from {target.table} where {target.scope}"
     escaped = query.replace("'", "''")

@@ -105,6 +105,7 @@ create table if not exists crm_ai.agent_runs (
     seconds double precision,
     cpu_seconds double precision,
     peak_rss_mb double precision,
+    batch_id bigint,
     started_at timestamptz not null default clock_timestamp(),
     primary key (run_id, agent)
 );

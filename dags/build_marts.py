@@ -1,0 +1,100 @@
+"""
+### Build the marts
+
+Checks what arrived, builds the lake's layers with dbt, and checks what the agents will read.
+
+| | |
+|---|---|
+| **Reads** | `lake.raw.*` |
+| **Writes** | `lake.staging`, `.intermediate`, `.marts`, `.features`; `crm_ai.quality_results`; Data Docs (HTML) |
+| **Starts** | `train_models` and every agent, when marts and features have passed their gate |
+| **Does not** | change the CRM or drop rows: what cannot be used is in `crm_ai.quarantine` |
+
+1. `arrival_gate`: Great Expectations on the batch that arrived. *critical* stops here, *warning* goes on; both leave rows in
+   `crm_ai.quality_results`.
+2. `build`: every dbt model, in process, only what changed; the tasks of group `layers` show which layer failed and why.
+3. `features_gate`: marts and features are fit to be scored; publishes them.
+4. Beside the way to the agents: dbt's tests over whole tables, and the pages of Data Docs.
+
+**By hand:** `crm-agents run build_marts [--as-of DATE]`. **When it fails**, the last line of the failed task's log names the
+model or rule; mend the data or the model and clear the task: every step can be repeated.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, TaskGroup, TriggerRule, task
+
+from crm_agents.orchestration import context
+from crm_agents.orchestration.assets import CUSTOMER_FEATURES, MART_ASSETS, RAW
+from crm_agents.orchestration.defaults import dag_settings
+
+with DAG(
+    "build_marts",
+    schedule=[RAW],
+    doc_md=__doc__,
+    params={"as_of": context.AS_OF},
+    **dag_settings(owner="data-engineering", tags=("marts",)),
+) as dag:
+
+    @task(doc_md="Great Expectations on the batch that arrived.")
+    def arrival_gate() -> str:
+        """Check the arrived batch; return the day to build for."""
+        from crm_agents import gates
+
+        run = context.current_run()
+        gates.check_arrival(run_id=run.run_id, as_of=run.as_of, batch_id=gates.newest_batch()).raise_if_critical()
+        return run.as_of.isoformat()
+
+    @task(doc_md="All dbt models that the marts and the features of this day need.")
+    def build(as_of: str) -> dict[str, dict]:
+        """Run dbt in process; return what happened in each layer."""
+        from crm_agents import marts
+
+        run = context.run_at(as_of)
+        return marts.build(as_of=run.as_of, run_id=run.run_id, raise_on_failure=False).by_layer()
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, doc_md="Shows whether this layer was built, and why not.")
+    def layer(name: str, built: dict[str, dict]) -> str:
+        """Fail with the reason when a model of layer `name` failed."""
+        from crm_agents.errors import CrmAgentsError
+
+        outcome = built.get(name, {"models": 0, "failed": []})
+        if outcome["failed"]:
+            raise CrmAgentsError("; ".join(outcome["failed"]))
+        return f"{outcome['models']} models"
+
+    @task(outlets=[*MART_ASSETS, CUSTOMER_FEATURES], doc_md="Great Expectations on marts and features; publishes them.")
+    def features_gate(as_of: str, built: dict[str, dict], outlet_events=None) -> None:
+        """Stop on a failed model or a critical finding, else publish marts and features."""
+        from crm_agents import gates, marts
+
+        run = context.run_at(as_of)
+        marts.raise_if_failed(built)
+        gates.check_marts(run_id=run.run_id, as_of=run.as_of).raise_if_critical()
+        gates.check_features(run_id=run.run_id, as_of=run.as_of).raise_if_critical()
+        for asset in (*MART_ASSETS, CUSTOMER_FEATURES):
+            outlet_events[asset].extra = {"as_of": as_of, "run_id": run.run_id}
+
+    @task(doc_md="dbt's tests over whole tables; the agents do not wait for them.")
+    def test_marts(as_of: str) -> dict[str, int]:
+        """Run every dbt test; fail when one does."""
+        from crm_agents import marts
+
+        run = context.run_at(as_of)
+        return marts.test(as_of=run.as_of, run_id=run.run_id).summary()
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, doc_md="HTML pages of every validation.")
+    def data_docs(as_of: str) -> str:
+        """Write the Data Docs pages and return their index."""
+        from crm_agents import gates
+
+        return str(gates.build_data_docs(run_id=context.run_at(as_of).run_id))
+
+    day = arrival_gate()
+    built = build(day)
+    with TaskGroup("layers"):
+        for name in ("staging", "intermediate", "marts", "features"):
+            layer.override(task_id=name)(name, built)
+    gate = features_gate(day, built)
+    test_marts(day).set_upstream(gate)
+    data_docs(day).set_upstream(gate)

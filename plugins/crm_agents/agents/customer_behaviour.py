@@ -1,0 +1,302 @@
+"""The customer behaviour agent: who is likely to buy next, why, and whom to contact now.
+
+Scores every customer with the purchase champion, decides for each one whether to contact now, wait or leave alone,
+writes what changed, explains it, and joins what happened to earlier decisions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crm_agents import decisions, lake, registry, scores, writeback
+from crm_agents.agents.frame import (
+    AgentRun,
+    BlastRadius,
+    Decided,
+    Evaluated,
+    Executed,
+    Perceived,
+    Readiness,
+    Understood,
+)
+from crm_agents.company import Behaviour, Company
+from crm_agents.errors import CrmAgentsError
+
+if TYPE_CHECKING:
+    import duckdb
+
+AGENT = "customer_behaviour_agent"
+MODEL = "purchase_propensity"
+POLICY = "most_likely_first"
+PREDICTIONS = "predictions.purchase_propensity"
+DECISIONS = "predictions.customer_decisions"
+NO_PURCHASE_YET = "No purchase yet: there is nothing to judge the next one by."
+
+
+def perceive(run: AgentRun, company: Company) -> Perceived:
+    """Look what is there: customers with features at as_of, and whether they are enough to work with."""
+    with lake.connect() as connection:
+        row = connection.execute(
+            "select count(*), count(*) filter (has_purchased) from features.ftr_customers where as_of = ?", [run.as_of]
+        ).fetchone()
+    customers, buyers = row or (0, 0)
+    needed = company.minimum_data.customers
+    if not customers:
+        raise CrmAgentsError(
+            f"There are no customer features as of {run.as_of}.",
+            f"Build them first: `crm-agents run build_marts --as-of {run.as_of}`.",
+        )
+    if not buyers:
+        reason = f"None of the {customers:,} customers has bought anything up to {run.as_of}."
+    elif buyers < needed:
+        reason = f"Only {buyers:,} customers have ever bought; learning needs {needed:,} (minimum_data.customers)."
+    else:
+        reason = f"{buyers:,} of {customers:,} customers have bought at least once."
+    return Perceived(customers, buyers, buyers >= needed, reason)
+
+
+def champion_readiness(run: AgentRun) -> Readiness:
+    """Tell whether a champion serves on this day; when none does, whether one can be expected."""
+    version = registry.champion(MODEL, run.as_of)
+    if version is not None:
+        return Readiness(
+            "ready", f"{MODEL} version {version.version} serves ({version.method}, grade {version.grade})."
+        )
+    too_thin = registry.why_not_trained(MODEL)
+    if too_thin:
+        return Readiness("hopeless", too_thin)
+    return Readiness("waiting", f"{MODEL} has not been trained yet.")
+
+
+def understand(run: AgentRun, company: Company) -> Understood:
+    """Score every customer that has bought; the others are not scored, and say why.
+
+    Raises
+    ------
+    CrmAgentsError
+        When there is no champion, or its files are gone or damaged.
+    """
+    version, model = _champion(run)
+    features = ", ".join(f'"{name}"' for name in model.features)
+    with lake.connect() as connection:
+        frame = connection.execute(
+            f"select customer_id, {features} from features.ftr_customers where as_of = ? and has_purchased", [run.as_of]
+        ).df()
+        frame["value"] = model.predict(frame)
+        connection.register("scored", frame[["customer_id", "value"]])
+        return _store_predictions(
+            connection,
+            run,
+            f"select '{run.run_id}' as run_id, customer_id, s.value, "
+            f"case when s.value is null then 'not_scored' else 'scored' end as status, "
+            f"case when s.value is null then '{NO_PURCHASE_YET}' end as status_reason, "
+            f"'{version.method}' as method, '{version.version}' as model_version, average_order_value, as_of "
+            f"from features.ftr_customers left join scored s using (customer_id) where as_of = date '{run.as_of}'",
+        )
+
+
+def not_scored(run: AgentRun, reason: str) -> Understood:
+    """Prepare the honest answer where data are too thin: every customer without a score, and with the reason."""
+    quoted = reason.replace("'", "''")
+    with lake.connect() as connection:
+        return _store_predictions(
+            connection,
+            run,
+            f"select '{run.run_id}' as run_id, customer_id, null::double as value, 'not_scored' as status, "
+            f"'{quoted}' as status_reason, 'none' as method, null::varchar as model_version, average_order_value, as_of "
+            f"from features.ftr_customers where as_of = date '{run.as_of}'",
+        )
+
+
+def decide(run: AgentRun, company: Company) -> Decided:
+    """Choose for each customer: contact now, wait, leave alone; a decision is new when the choice changed or fell due."""
+    with lake.connect(with_crm=True) as connection:
+        predictions = f"(from {PREDICTIONS} where run_id = '{run.run_id}')"
+        chosen = choose_sql(predictions, company.behaviour, company.prediction.horizon_days)
+        decisions.read_previous(connection, AGENT, "customer", run.as_of, run.run_id)
+        lake.replace_rows(
+            connection,
+            DECISIONS,
+            run.run_id,
+            f"select '{run.run_id}' as run_id, c.*, p.decision_id as prior_decision_id, "
+            f"p.decision_id is null or p.chosen <> c.chosen or p.outcome_due_at <= date '{run.as_of}' as is_new "
+            f"from ({chosen}) c left join previous p on p.entity_id = c.customer_id",
+        )
+        counts = connection.execute(
+            f"select chosen, count(*), count(*) filter (is_new) from {DECISIONS} where run_id = ? group by 1 order by 1",
+            [run.run_id],
+        ).fetchall()
+    return Decided(DECISIONS, {chosen: total for chosen, total, _ in counts}, sum(new for _, _, new in counts))
+
+
+def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int) -> str:
+    """Return the policy as one SELECT over `predictions` (customer_id, value, status_reason, average_order_value, ...).
+
+    The most promising `contact_share` of the scored customers are contacted now, those below `leave_alone_below` are left
+    alone, the rest wait. Confidence is the calibrated probability that the choice bets on: of a purchase for a contact,
+    of none for the others.
+    """
+    bands, share, floor = behaviour.grade_bands, behaviour.contact_share, behaviour.leave_alone_below
+    grade = " ".join(f"when percentile >= {bands[letter]} then '{letter}'" for letter in ("A", "B", "C"))  # type: ignore[index]
+    likely = (
+        f"printf('%g%% likely to buy within {horizon_days} days', "
+        "round(100 * value, case when value < 0.1 then 1 else 0 end))"
+    )
+    return f"""
+        with ranked as (
+            select *, case when value is not null
+                then percent_rank() over (partition by value is not null order by value) end as percentile
+            from {predictions}
+        ),
+        chosen as (
+            select *,
+                case
+                    when value is null then 'wait'
+                    when value < {floor} then 'leave_alone'
+                    when percentile >= {1 - share} then 'contact_now'
+                    else 'wait'
+                end as chosen
+            from ranked
+        )
+        select
+            customer_id, value, status, status_reason, method, model_version, as_of, percentile,
+            case when value is not null then case {grade} else 'D' end end as grade,
+            chosen,
+            to_json(struct_pack(
+                contact_now := struct_pack(expected_revenue := round(value * average_order_value, 2)),
+                wait := struct_pack(expected_revenue := 0),
+                leave_alone := struct_pack(expected_revenue := 0)
+            ))::varchar as options,
+            case when chosen = 'contact_now' then value else 1 - value end as confidence,
+            case
+                when value is null then status_reason
+                when chosen = 'contact_now' then {likely} || ', among the {share:.0%} most likely: contact now.'
+                when chosen = 'leave_alone' then {likely} || ', less than the {floor:.0%} that are worth a contact.'
+                else {likely} || ', not among the {share:.0%} most likely: wait.'
+            end as reason
+        from chosen
+    """
+
+
+def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
+    """Say how many existing scores this run would change, and whether that needs a person's approval."""
+    limit = company.write_back.approval_above_share
+    if limit is None:
+        return BlastRadius("No approval is asked for (write_back.approval_above_share is not set).", False)
+    with lake.connect(with_crm=True) as connection:
+        _prepare_scores(connection, run, company)
+        difference = writeback.compare(connection, scores.target(MODEL), "incoming")
+    existing = difference.updated + difference.unchanged
+    share = difference.updated / existing if existing else 0.0
+    summary = (
+        f"{difference.updated:,} of {existing:,} existing scores ({share:.0%}) would change and {difference.inserted:,} "
+        f"would be new; up to {limit:.0%} may change without approval."
+    )
+    return BlastRadius(summary, share > limit)
+
+
+def execute(run: AgentRun, company: Company) -> Executed:
+    """Write scores (with ledger), then history and decisions; safe to repeat after a crash at any point."""
+    with lake.connect(with_crm=True) as connection:
+        _prepare_scores(connection, run, company)
+        counts = writeback.write_back(
+            connection, scores.target(MODEL), "incoming", run_id=run.run_id, decisions="behind"
+        )
+        scores.write_history(MODEL, run.run_id)
+        added = decisions.add(
+            connection,
+            f"select decision_id, run_id, '{AGENT}', 'customer', customer_id, options, chosen, 'policy', 1.0, '{POLICY}', "
+            f"confidence, reason, as_of, prior_decision_id, (as_of + {company.prediction.horizon_days})::date "
+            "from run_decisions where is_new",
+        )
+    return Executed(counts.inserted, counts.updated, counts.unchanged, added)
+
+
+def explain(run: AgentRun, company: Company) -> int:
+    """Write the reasons of the scores that this run changed, those that matter most first; return the rows written."""
+    if champion_readiness(run).state != "ready":
+        return 0
+    _, model = _champion(run)
+    features = ", ".join(f'f."{name}"' for name in model.features)
+    with lake.connect(with_crm=True) as connection:
+        frame = connection.execute(
+            f"select f.customer_id as entity_id, {features} from features.ftr_customers f "
+            f"join {DECISIONS} d on d.customer_id = f.customer_id and d.run_id = '{run.run_id}' and d.value is not null "
+            f"join postgres_query('crm_db', 'select entity_id from crm_ai.scores where model = ''{MODEL}'' and run_id = "
+            f"''{run.run_id}''') s on s.entity_id = f.customer_id where f.as_of = date '{run.as_of}' "
+            f"order by d.chosen = 'contact_now' desc, d.value desc, f.customer_id limit {company.behaviour.reasons_limit}"
+        ).df()
+        connection.register("reasons", model.reasons(frame))
+        return scores.replace_reasons(connection, MODEL, run.run_id, "reasons")
+
+
+def evaluate(run: AgentRun, company: Company) -> Evaluated:
+    """Join what happened to this agent's decisions that have fallen due by as_of."""
+    with lake.connect(with_crm=True) as connection:
+        decisions.read_due(connection, AGENT, run.as_of)
+        connection.execute(
+            """
+            create or replace temp table outcomes as
+            select d.decision_id, d.chosen, max(d.outcome_due_at) as outcome_at,
+                case when count(o.order_id) > 0 then 'purchased' else 'no_purchase' end as outcome,
+                coalesce(sum(o.revenue_amount), 0)::double as outcome_value
+            from due d
+            left join marts.fct_orders o
+                on o.customer_id = d.entity_id and o.is_purchase
+                and o.ordered_on > d.as_of and o.ordered_on <= d.outcome_due_at
+            group by d.decision_id, d.chosen
+            """
+        )
+        by_choice = connection.execute(
+            "select chosen, count(*), avg((outcome = 'purchased')::int), avg(outcome_value) from outcomes group by 1"
+        ).fetchall()
+        joined = decisions.write_outcomes(connection, "outcomes")
+    return Evaluated(
+        joined,
+        {
+            chosen: {"decisions": count, "bought_share": bought, "mean_revenue": revenue}
+            for chosen, count, bought, revenue in sorted(by_choice)
+        },
+    )
+
+
+def _champion(run: AgentRun) -> tuple[registry.ModelVersion, registry.ServingModel]:
+    version = registry.champion(MODEL, run.as_of)
+    if version is None:
+        raise CrmAgentsError(champion_readiness(run).reason, "Train first: `crm-agents run train_models`.")
+    return version, registry.load(version)
+
+
+def _store_predictions(connection: duckdb.DuckDBPyConnection, run: AgentRun, query: str) -> Understood:
+    lake.replace_rows(connection, PREDICTIONS, run.run_id, query)
+    row = connection.execute(
+        f"select count(value), count(*) - count(value), any_value(method), any_value(model_version) from {PREDICTIONS} "
+        "where run_id = ?",
+        [run.run_id],
+    ).fetchone()
+    scored, unscored, method, version = row or (0, 0, "none", None)
+    return Understood(PREDICTIONS, scored, unscored, method, version or "")
+
+
+def _prepare_scores(connection: duckdb.DuckDBPyConnection, run: AgentRun, company: Company) -> None:
+    """Fill ``incoming`` (rows of crm_ai.scores), ``run_decisions`` and ``behind`` (the decision behind each score)."""
+    connection.execute(
+        f"create or replace temp view run_decisions as select *, '{run.run_id}:' || customer_id as decision_id "
+        f"from {DECISIONS} where run_id = '{run.run_id}'"
+    )
+    connection.execute(
+        f"""
+        create or replace temp table incoming as
+        select 'customer' as entity_type, customer_id as entity_id, '{MODEL}' as model, value, grade, status, status_reason,
+            model_version, 'probability' as unit, percentile, value - before.old_value as trend, method, as_of,
+            (as_of + {company.write_back.score_valid_days})::date as valid_until, '{run.run_id}' as run_id
+        from run_decisions
+        left join postgres_query('crm_db', '
+            select entity_id, value as old_value from crm_ai.scores where model = ''{MODEL}''
+        ') before on before.entity_id = customer_id
+        """
+    )
+    connection.execute(
+        f"create or replace temp view behind as select 'customer' as entity_type, customer_id as entity_id, '{MODEL}' as model, "
+        "case when is_new then decision_id else prior_decision_id end as decision_id from run_decisions"
+    )

@@ -1,0 +1,1 @@
+"""What the DAG files share: assets, defaults, and how a task finds out which run and which day it works on."""

@@ -1,0 +1,131 @@
+"""What a run has brought, for a person to read: collected from the tables, so that nothing is said that is not written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from crm_agents import postgres
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Rows for each part of the summary; every list may be empty.
+
+    Attributes
+    ----------
+    loaded : list
+        (table, rows read, used, quarantined) of the company's last load.
+    quarantined : list
+        (table, reason, rows, example source file), most first.
+    moved : list
+        (table, upserted, deleted) of the last ingest that moved something.
+    quality : list
+        (stage, severity, passed, failed).
+    failed_rules : list
+        (table, expectation, severity, unexpected).
+    models : list
+        (model, version, alias, grade, method, metrics, baseline metrics).
+    contacts : list
+        (customer_id, probability, grade, reason for, reason against, expected revenue).
+    choices : list
+        (choice, customers).
+    written : list
+        (table, rows) written by the newest agent run.
+    run : tuple or None
+        (run_id, agent, as_of, status, reason, writes, seconds) of the newest agent run.
+    """
+
+    loaded: list[Row]
+    quarantined: list[Row]
+    moved: list[Row]
+    quality: list[Row]
+    failed_rules: list[Row]
+    models: list[Row]
+    contacts: list[Row]
+    choices: list[Row]
+    written: list[Row]
+    run: Row | None
+
+
+QUERIES = {
+    "loaded": """
+        select table_name, sum(rows_read), sum(rows_used), sum(rows_quarantined) from crm_ai.load_counts
+        where run_id = (select run_id from crm_ai.load_counts order by at desc limit 1)
+        group by table_name order by 2 desc, 1
+    """,
+    "quarantined": """
+        select table_name, regexp_replace(reason, '''[^'']*''', '...', 'g') as kind, count(*), min(source_file)
+        from crm_ai.quarantine group by 1, 2 order by 3 desc, 1 limit 8
+    """,
+    "moved": """
+        select table_name, rows_upserted, rows_deleted from crm_ai.ingest_counts
+        where run_id = (select run_id from crm_ai.ingest_counts where rows_upserted + rows_deleted > 0
+                        order by at desc limit 1)
+          and rows_upserted + rows_deleted > 0
+        order by 2 desc
+    """,
+    "quality": """
+        select stage, severity, count(*) filter (where success), count(*) filter (where not success)
+        from crm_ai.quality_results
+        where (stage, run_id) in (select distinct on (stage) stage, run_id from crm_ai.quality_results
+                                  order by stage, checked_at desc)
+        group by 1, 2 order by 1, 2
+    """,
+    "failed_rules": """
+        select table_name, expectation, severity, coalesce(unexpected_count, 0) from crm_ai.quality_results
+        where not success
+          and (stage, run_id) in (select distinct on (stage) stage, run_id from crm_ai.quality_results
+                                  order by stage, checked_at desc)
+        order by severity, 4 desc limit 8
+    """,
+    "models": """
+        select model, version, alias, grade, method, metrics, baseline_metrics from crm_ai.models
+        where retired_at is null and promoted_at is not null order by model, promoted_at desc
+    """,
+    "contacts": """
+        select d.entity_id, s.value, s.grade,
+            (select statement from crm_ai.score_reasons r where (r.entity_type, r.entity_id, r.model)
+                = (s.entity_type, s.entity_id, s.model) and direction = '+' and feature not in ('base', 'other')
+             order by contribution desc limit 1),
+            (select statement from crm_ai.score_reasons r where (r.entity_type, r.entity_id, r.model)
+                = (s.entity_type, s.entity_id, s.model) and direction = '-' and feature not in ('base', 'other')
+             order by contribution limit 1),
+            (d.options -> 'contact_now' ->> 'expected_revenue')::numeric
+        from crm_ai.decisions d
+        join crm_ai.scores s on s.entity_type = d.entity_type and s.entity_id = d.entity_id
+            and s.model = 'purchase_propensity'
+        where d.chosen = 'contact_now' and d.outcome is null
+        order by 6 desc nulls last, s.value desc limit 8
+    """,
+    "choices": """
+        select chosen, count(*) from (
+            select distinct on (agent, entity_type, entity_id) chosen from crm_ai.decisions
+            where outcome is distinct from 'undone'
+            order by agent, entity_type, entity_id, as_of desc, created_at desc) latest
+        group by 1 order by 2 desc
+    """,
+    "run": """
+        select run_id, agent, as_of, status, status_reason, writes, seconds from crm_ai.agent_runs
+        where agent like '%%_agent' order by started_at desc limit 1
+    """,
+    "written": """
+        with run as (select run_id from crm_ai.agent_runs where agent like '%%_agent' and writes is not null
+                     order by started_at desc limit 1)
+        select 'crm_ai.scores', count(*) from crm_ai.scores where run_id = (table run)
+        union all select 'crm_ai.score_reasons', count(*) from crm_ai.score_reasons where run_id = (table run)
+        union all select 'crm_ai.score_history', count(*) from crm_ai.score_history where run_id = (table run)
+        union all select 'crm_ai.decisions', count(*) from crm_ai.decisions where run_id = (table run)
+        union all select 'crm_ai.write_ledger', count(*) from crm_ai.write_ledger where run_id = (table run)
+    """,
+}
+
+
+def collect() -> Summary:
+    """Read every part of the summary from the CRM database."""
+    with postgres.connect() as crm:
+        rows = {name: crm.execute(query.replace("%%", "%")).fetchall() for name, query in QUERIES.items()}
+    found = rows.pop("run")
+    return Summary(**rows, run=found[0] if found else None)
