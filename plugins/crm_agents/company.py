@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from crm_agents.errors import CrmAgentsError
 from crm_agents.settings import PROJECT_ROOT, Settings, load_settings
@@ -32,6 +32,13 @@ class Source(Section):
     encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
     key: list[str] = Field([], description="Columns by which rows of a file found in two folders are united.")
     columns: list[str] = Field([], description="Columns that the mapping needs; the file may have more.")
+    lookup: bool = Field(False, description="Its rows are only joined to those of other sources, so all count as used.")
+
+    @model_validator(mode="after")
+    def _optional_names_columns(self) -> Source:
+        if self.optional and not self.columns:
+            raise ValueError("an optional source lists its columns, so that its SQL also runs without the file")
+        return self
 
 
 class Horizon(Section):
@@ -39,6 +46,7 @@ class Horizon(Section):
 
     horizon_days: int = Field(30, ge=1, le=730, description="Days in which a purchase is predicted.")
     cutoffs: int = Field(6, ge=1, le=36, description="Training cut-offs, 30 days apart.")
+    retrain_after_days: int = Field(7, ge=1, description="Days after which a model is trained anew.")
 
 
 class MinimumData(Section):
@@ -50,6 +58,7 @@ class MinimumData(Section):
     negatives: int = Field(100, ge=1)
     min_positive_share: float = Field(0.01, ge=0, le=1)
     max_positive_share: float = Field(0.99, ge=0, le=1)
+    max_missing_share: float = Field(0.2, ge=0, le=1, description="Of a field that the model cannot do without.")
 
 
 class Promotion(Section):
@@ -58,6 +67,11 @@ class Promotion(Section):
     min_share_of_champion: float = Field(0.95, gt=0, le=1, description="Of the champion's primary metric.")
     max_champion_age_days: int = Field(90, ge=1)
     min_grade: Literal["A", "B"] = "B"
+    max_calibration_loss: float = Field(
+        0.01, ge=0, le=1, description="By which the expected calibration error may exceed the champion's: sampling noise."
+    )
+    min_slice_rows: int = Field(200, ge=1, description="Rows from which a slice of the holdout is judged by itself.")
+    max_slice_auc_loss: float = Field(0.02, ge=0, le=1, description="By which no slice's AUC may fall.")
 
 
 class Behaviour(Section):
@@ -84,6 +98,9 @@ class WriteBack(Section):
     """Limits on what one run may change."""
 
     score_valid_days: int = Field(30, ge=1)
+    approval_above_share: float | None = Field(
+        None, gt=0, le=1, description="Share of existing rows above which a run waits for a person's approval."
+    )
 
 
 class Company(Section):
@@ -95,6 +112,9 @@ class Company(Section):
     clock: Literal["wall", "data"] = "data"
     as_of_from: str | None = Field(None, description="Table whose newest event is the company's today (clock: data).")
     as_of: date | None = Field(None, description="A fixed today for a historical company.")
+    last_event_on: date | None = Field(
+        None, description="Events dated later are mistakes and go to quarantine (default: as_of, else the real today)."
+    )
     generator: Literal["simulator"] | None = Field(None, description="Data come from the simulator instead of files.")
     sources: list[Source] = []
     non_product_codes: list[str] = Field([], description="Product ids that are not goods (postage, fees, corrections).")
@@ -106,6 +126,16 @@ class Company(Section):
     promotion: Promotion = Promotion()
     behaviour: Behaviour = Behaviour()
     write_back: WriteBack = WriteBack()
+
+    @field_validator("sources")
+    @classmethod
+    def _sources_differ(cls, sources: list[Source]) -> list[Source]:
+        for attribute in ("name", "file"):
+            values = [getattr(source, attribute) for source in sources]
+            repeated = sorted({value for value in values if values.count(value) > 1})
+            if repeated:
+                raise ValueError(f"two sources have the {attribute} {repeated[0]!r}")
+        return sources
 
 
 def find_company(name_or_path: str) -> Path:

@@ -112,7 +112,7 @@ def connect(database: str = "crm", *, autocommit: bool = False, settings: Settin
         connection = psycopg.connect(conninfo(database, settings), autocommit=autocommit, connect_timeout=10)
     except psycopg.OperationalError as error:
         address = server(settings)
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2]
         raise CrmAgentsError(
             f"PostgreSQL at {address.host}:{address.port} does not let us into database {database!r}: {reason}.",
             "`crm-agents status` shows what is running; `crm-agents up` starts the local stack.",

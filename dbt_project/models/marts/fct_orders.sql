@@ -1,0 +1,83 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_changed',
+        unique_key='order_id',
+        pre_hook="{{ collect_changed_orders(this) }}",
+        tags=['scoring'],
+    )
+}}
+
+with orders as (
+
+    select * from {{ ref('stg_orders') }}
+    {{ only_changed('order_id') }}
+
+),
+
+lines as (
+
+    select
+        order_id,
+        count(*) as line_count,
+        sum(quantity) as quantity,
+        sum(gross_amount) as gross_amount,
+        sum(net_amount) as net_amount,
+        sum(freight) as freight_amount,
+        sum(discount) as discount_amount,
+        count(case when is_purchase_line then 1 end) as sold_line_count,
+        sum(case when is_purchase_line and not is_duplicate then quantity else 0 end) as sold_quantity,
+        sum(case when is_purchase_line and not is_duplicate then gross_amount else 0 end) as sold_gross_amount,
+        sum(case when is_purchase_line and not is_duplicate then net_amount else 0 end) as revenue_amount,
+        max(_batch) as _batch
+    from {{ ref('fct_order_items') }}
+    {{ only_changed('order_id') }}
+    group by order_id
+
+),
+
+payments as (
+
+    select
+        order_id,
+        count(*) as payment_count,
+        sum(amount) as paid_amount,
+        max(_batch) as _batch
+    from {{ ref('stg_payments') }}
+    {{ only_changed('order_id') }}
+    group by order_id
+
+)
+
+select
+    orders.order_id,
+    orders.customer_id,
+    orders.ordered_at,
+    orders.ordered_on,
+    orders.status,
+    orders.channel,
+    orders.currency,
+    orders.rep_id,
+    orders.opportunity_id,
+    orders.delivered_at,
+    orders.delivered_on,
+    orders.promised_at,
+    coalesce(orders.status = 'cancelled', false) as is_cancelled,
+    lines.order_id is not null as has_items,
+    coalesce(orders.delivered_at > orders.promised_at, false) as is_late,
+    coalesce(lines.line_count, 0) as line_count,
+    cast(coalesce(lines.quantity, 0) as decimal(38, 4)) as quantity,
+    cast(coalesce(lines.gross_amount, 0) as decimal(38, 4)) as gross_amount,
+    cast(coalesce(lines.net_amount, 0) as decimal(38, 4)) as net_amount,
+    cast(coalesce(lines.revenue_amount, 0) as decimal(38, 4)) as revenue_amount,
+    cast(coalesce(lines.freight_amount, 0) as decimal(38, 4)) as freight_amount,
+    cast(coalesce(lines.discount_amount, 0) as decimal(38, 4)) as discount_amount,
+    cast(coalesce(lines.sold_quantity, 0) as decimal(38, 4)) as sold_quantity,
+    cast(coalesce(lines.sold_gross_amount, 0) as decimal(38, 4)) as sold_gross_amount,
+    coalesce(payments.payment_count, 0) as payment_count,
+    cast(coalesce(payments.paid_amount, 0) as decimal(38, 4)) as paid_amount,
+    orders.customer_id is not null and coalesce(lines.sold_line_count, 0) > 0 as is_purchase,
+    {{ seen('greatest(orders._batch, coalesce(lines._batch, 0), coalesce(payments._batch, 0))') }} as _batch
+from orders
+left join lines on orders.order_id = lines.order_id
+left join payments on orders.order_id = payments.order_id

@@ -1,0 +1,16 @@
+-- Amounts are written like prices (see order_items.sql). A negative amount is a refund.
+select
+    payment_id,
+    order_id,
+    method,
+    case
+        when ends_with(amount, ' EUR') then money(amount, ',')
+        when starts_with(amount, '€ ') then money(amount)
+        else amount
+    end as amount,
+    instalments,
+    paid_at,
+    changed_at as updated_at,
+    _source_file,
+    _row
+from payments

@@ -1,0 +1,50 @@
+"""Pictures for the model card: PNG bytes, drawn without any global state."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from models_ml.core.metrics import calibration_table
+
+MODEL_COLOUR, BASELINE_COLOUR, NEUTRAL = "#1f6f8b", "#e07b39", "#888888"
+
+
+def calibration_chart(model: np.ndarray, baseline: np.ndarray, label: np.ndarray) -> bytes:
+    """Draw predicted against observed rates over ten bins, for (n,) probabilities of model and baseline."""
+    figure, axes = _canvas("Calibration on the holdout", "predicted probability", "observed rate")
+    axes.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=1, linestyle=":", label="perfect")
+    for name, probability, colour in (("model", model, MODEL_COLOUR), ("baseline", baseline, BASELINE_COLOUR)):
+        table = calibration_table(probability, label)
+        axes.plot(table["predicted"], table["observed"], marker="o", markersize=4, color=colour, label=name)
+    return _png(figure, axes)
+
+
+def lift_chart(model: np.ndarray, baseline: np.ndarray, label: np.ndarray) -> bytes:
+    """Draw the share of all buyers found among the most likely share of customers."""
+    figure, axes = _canvas("Buyers found on the holdout", "share of customers contacted", "share of buyers among them")
+    axes.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=1, linestyle=":", label="at random")
+    contacted = np.arange(1, len(label) + 1) / len(label)
+    for name, probability, colour in (("model", model, MODEL_COLOUR), ("baseline", baseline, BASELINE_COLOUR)):
+        found = np.cumsum(label[np.argsort(-probability, kind="stable")]) / max(label.sum(), 1)
+        axes.plot(contacted, found, color=colour, label=name)
+    return _png(figure, axes)
+
+
+def _canvas(title: str, horizontal: str, vertical: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=horizontal, ylabel=vertical, xlim=(0, 1), ylim=(0, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Figure, axes: Axes) -> bytes:
+    axes.legend(frameon=False)
+    stream = io.BytesIO()
+    # without its own date and version in the file, the same numbers give the same bytes
+    figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
+    return stream.getvalue()

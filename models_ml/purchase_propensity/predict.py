@@ -1,0 +1,90 @@
+"""Load a fitted model, score with it, and say why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models_ml.core.blend import BlendModel
+from models_ml.core.reasons import reasons_frame
+from models_ml.purchase_propensity import config
+from models_ml.purchase_propensity.sentences import PHRASES
+
+
+def load(folder: Path | str, threads: int = 2) -> BlendModel:
+    """Read a model from its folder of plain files."""
+    return BlendModel.load(Path(folder), threads)
+
+
+def predict(model: BlendModel, frame: pd.DataFrame) -> np.ndarray:
+    """Return the (n,) probabilities of a purchase within the horizon.
+
+    Raises
+    ------
+    ValueError
+        When `frame` lacks a column that the model was trained on.
+    """
+    return model.probability(model.matrix(frame))
+
+
+def contributions(model: BlendModel, frame: pd.DataFrame) -> tuple[np.ndarray, float]:
+    """Return the (n, k) contributions of `model.features` and the base; each row plus base is logit(`predict`)."""
+    return model.contributions(model.matrix(frame))
+
+
+def reasons(
+    model: BlendModel,
+    frame: pd.DataFrame,
+    contributions: np.ndarray,
+    base: float,
+    top: int = 5,
+    *,
+    currency: str = "",
+) -> pd.DataFrame:
+    """Return the `top` reasons for and the `top` against of each row, in sentences.
+
+    Parameters
+    ----------
+    contributions : ndarray of shape (n, k)
+        From `contributions`.
+    currency : str
+        Written behind amounts.
+
+    Returns
+    -------
+    DataFrame
+        entity_id, rank, direction ("+" or "-"), feature, feature_value (text or None), contribution, statement. Ranks
+        run from the strongest reason to the weakest, for and against together; then `other` (everything else summed)
+        and `base`. The contributions of an entity sum to logit(p).
+    """
+    return reasons_frame(
+        entity_id=frame[config.ENTITY].to_numpy(dtype=object),
+        frame=frame,
+        features=model.features,
+        contributions=contributions,
+        base=base,
+        top=top,
+        phrases=PHRASES,
+        tails={"+": "speaks for a purchase soon", "-": "speaks against a purchase soon"},
+        currency=currency,
+    )
+
+
+def _load_pyfunc(path: str) -> Any:
+    """Open the model for MLflow's generic loader (its name is MLflow's)."""
+    return MlflowModel(load(path))
+
+
+class MlflowModel:
+    """What ``mlflow.pyfunc.load_model`` returns wraps this: frames in, probabilities out."""
+
+    def __init__(self, model: BlendModel) -> None:
+        self.model = model
+
+    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> np.ndarray:
+        """Return the (n,) probabilities."""
+        del params
+        return predict(self.model, frame)

@@ -1,0 +1,19 @@
+"""The lake's layers: built by dbt (``dbt_project/``), only what changed, for the day that counts as today."""
+
+from crm_agents.marts.building import build, newest_batch, test, unit_tests
+from crm_agents.marts.days import TrainingCutoffs, company_as_of, training_cutoffs
+from crm_agents.marts.results import BuildError, BuildResult, NodeResult, raise_if_failed
+
+__all__ = [
+    "BuildError",
+    "BuildResult",
+    "NodeResult",
+    "TrainingCutoffs",
+    "build",
+    "company_as_of",
+    "newest_batch",
+    "raise_if_failed",
+    "test",
+    "training_cutoffs",
+    "unit_tests",
+]

@@ -1,0 +1,234 @@
+"""Build the lake's layers with dbt, and test them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from crm_agents import lake, postgres
+from crm_agents.company import Company, loaded_company
+from crm_agents.crm_schema import crm_tables
+from crm_agents.errors import CrmAgentsError
+from crm_agents.marts.results import WAY_OUT, BuildError, BuildResult, NodeResult, describe_failure
+from crm_agents.marts.running import PROJECT_DIR, exclusive, run_dbt
+from crm_agents.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Which SQL, and which of the company's settings, the incremental tables were built with.
+STATE_DDL = "create table if not exists lake.intermediate.build_state (fingerprint VARCHAR)"
+
+
+def build(
+    *,
+    as_of: date,
+    run_id: str,
+    select: Sequence[str] | None = None,
+    cutoffs: Sequence[date] | None = None,
+    label_cutoffs: Sequence[date] = (),
+    company: Company | None = None,
+    full_refresh: bool = False,
+    tests: bool = False,
+    raise_on_failure: bool = True,
+) -> BuildResult:
+    """Bring staging, intermediate, marts and features up to date with ``lake.raw``.
+
+    Only what changed since the last build is computed. When the SQL of a model or a setting that the models use has
+    changed, everything is rebuilt. One build runs at a time; a second one waits.
+
+    Parameters
+    ----------
+    as_of : date
+        The day that counts as today: everything dated up to its end (UTC) is known.
+    run_id : str
+        Marks the rows that failing tests leave in ``crm_ai.quality_results``.
+    select : sequence of str, optional
+        dbt selectors (``"fct_orders"``, ``"+ftr_customers"``, ``"tag:scoring"``); by default everything that is not up
+        to date. A selected model must find what it reads: the first build is one of everything.
+    cutoffs : sequence of date, optional
+        Days for which ``ftr_customers`` is built, by default `as_of`; the label cut-offs come on top.
+    label_cutoffs : sequence of date
+        Days for which ``lbl_customers`` is built, where the label window was closed on `as_of`.
+    company : Company, optional
+        By default the loaded one.
+    full_refresh : bool
+        Build anew instead of adding what changed.
+    tests : bool
+        Run the tests of each model right after it; what depends on a failing one is skipped.
+    raise_on_failure : bool
+        Or return the result, failures and all.
+
+    Raises
+    ------
+    BuildError
+        Naming the model, its layer and what DuckDB said; the whole result is attached.
+    CrmAgentsError
+        When the lake cannot be reached or dbt cannot run.
+    """
+    settings = load_settings()
+    company = company or loaded_company(settings)
+    with exclusive(settings):
+        batch_id, is_current = _look(company, settings)
+        refresh = full_refresh or not is_current
+        command = ["build", *_selection(select, bool(label_cutoffs), refresh), *_resources(tests)]
+        variables = _variables(as_of, cutoffs, label_cutoffs, company, batch_id)
+        threads = 1 if refresh else settings.duckdb_threads  # large tables one after the other: they share the memory
+        nodes, seconds = run_dbt(command, variables, settings, threads=threads)
+        result = BuildResult(run_id, nodes, seconds, batch_id)
+        if select is None and not result.failed and not is_current:
+            _remember(company, settings)
+    if tests:
+        _write_quality_results(result, as_of)
+    return _checked(result, raise_on_failure)
+
+
+def test(*, as_of: date, run_id: str, company: Company | None = None, raise_on_failure: bool = True) -> BuildResult:
+    """Run every dbt test over whole tables and record each in ``crm_ai.quality_results`` (stage ``dbt_tests``).
+
+    Raises
+    ------
+    BuildError
+        When a test of severity *error* fails; those of severity *warn* are recorded only.
+    """
+    return _test("test_type:data", as_of, run_id, company, raise_on_failure)
+
+
+def unit_tests(*, as_of: date, run_id: str, company: Company | None = None) -> BuildResult:
+    """Run dbt's unit tests: each business rule on a few rows given in the project, not on the company's data."""
+    return _test("test_type:unit", as_of, run_id, company, raise_on_failure=False, record=False)
+
+
+def newest_batch(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the newest ingest batch that any raw table holds.
+
+    Raises
+    ------
+    CrmAgentsError
+        When a raw table is missing.
+    """
+    import duckdb
+
+    tables = " union all ".join(f"select max(_batch) as batch from lake.raw.{name}" for name in crm_tables())
+    try:
+        row = connection.execute(f"select coalesce(max(batch), 0) from ({tables})").fetchone()
+    except duckdb.CatalogException as error:
+        raise CrmAgentsError(
+            f"The lake has no raw data yet: {str(error).splitlines()[0]}", "`crm-agents run ingest_crm` fills it."
+        ) from error
+    return int(row[0]) if row else 0
+
+
+def _test(
+    kind: str, as_of: date, run_id: str, company: Company | None, raise_on_failure: bool, record: bool = True
+) -> BuildResult:
+    settings = load_settings()
+    company = company or loaded_company(settings)
+    with exclusive(settings, shared=True):
+        batch_id, _ = _look(company, settings)
+        variables = _variables(as_of, None, (), company, batch_id)
+        nodes, seconds = run_dbt(["test", "--select", kind], variables, settings, threads=settings.duckdb_threads)
+    result = BuildResult(run_id, nodes, seconds, batch_id)
+    if record:
+        _write_quality_results(result, as_of)
+    return _checked(result, raise_on_failure)
+
+
+def _look(company: Company, settings: Settings) -> tuple[int, bool]:
+    """Return the newest batch in raw, and whether the tables were built with today's SQL and settings."""
+    with lake.connect(settings=settings) as connection:
+        batch_id = newest_batch(connection)
+        connection.execute(STATE_DDL)
+        row = connection.execute("select max(fingerprint) from lake.intermediate.build_state").fetchone()
+    return batch_id, bool(row and row[0] == _fingerprint(company))
+
+
+def _remember(company: Company, settings: Settings) -> None:
+    with lake.connect(settings=settings) as connection:
+        connection.execute("begin")
+        connection.execute("delete from lake.intermediate.build_state")
+        connection.execute("insert into lake.intermediate.build_state values (?)", [_fingerprint(company)])
+        connection.execute("commit")
+
+
+def _fingerprint(company: Company) -> str:
+    """Hash everything that decides what a row of an incremental table looks like, other than the data."""
+    digest = hashlib.sha256(json.dumps([company.purchase_statuses, company.non_product_codes]).encode())
+    for folder in ("models", "macros"):
+        for path in sorted((PROJECT_DIR / folder).rglob("*.sql")):
+            digest.update(path.relative_to(PROJECT_DIR).as_posix().encode() + b"\0" + path.read_bytes())
+    digest.update((PROJECT_DIR / "dbt_project.yml").read_bytes())
+    return digest.hexdigest()
+
+
+def _selection(select: Sequence[str] | None, labels: bool, refresh: bool) -> list[str]:
+    chosen = ["--select", *select] if select else []
+    left_out = []
+    if select is None and not refresh:
+        left_out.append("config.materialized:view")  # views follow their tables by themselves
+    if select is None and not labels and not refresh:
+        left_out.append("lbl_customers")
+    return [*chosen, *(["--exclude", *left_out] if left_out else []), *(["--full-refresh"] if refresh else [])]
+
+
+def _resources(tests: bool) -> list[str]:
+    kinds = ("model", "snapshot", *(("test",) if tests else ()))
+    return [part for kind in kinds for part in ("--resource-type", kind)]
+
+
+def _variables(
+    as_of: date,
+    cutoffs: Iterable[date] | None,
+    label_cutoffs: Iterable[date],
+    company: Company,
+    batch_id: int,
+) -> dict[str, Any]:
+    labels = sorted(set(label_cutoffs))
+    features = sorted(set(cutoffs if cutoffs is not None else [as_of]) | set(labels))
+    return {
+        "as_of": as_of.isoformat(),
+        "cutoffs": [day.isoformat() for day in features],
+        "label_cutoffs": [day.isoformat() for day in labels],
+        "horizon_days": company.prediction.horizon_days,
+        "purchase_statuses": company.purchase_statuses,
+        "non_product_codes": company.non_product_codes,
+        "newest_batch": batch_id,
+    }
+
+
+def _write_quality_results(result: BuildResult, as_of: date) -> None:
+    rows = [
+        (
+            *(result.run_id, "dbt_tests", node.table, node.name, node.table, node.severity),
+            *(node.status == "pass", node.rows, node.message, as_of),
+        )
+        for node in result.nodes
+        if _is_test(node) and node.status != "skipped"
+    ]
+    with postgres.connect() as crm, crm.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into crm_ai.quality_results as q (run_id, stage, suite, expectation, table_name, severity, success,
+                                                     unexpected_count, observed, as_of)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (run_id, stage, suite, expectation) do update
+            set severity = excluded.severity, success = excluded.success, observed = excluded.observed,
+                unexpected_count = excluded.unexpected_count, as_of = excluded.as_of, checked_at = clock_timestamp()
+            """,
+            rows,
+        )
+
+
+def _is_test(node: NodeResult) -> bool:
+    return node.kind in ("test", "unit_test")
+
+
+def _checked(result: BuildResult, raise_on_failure: bool) -> BuildResult:
+    if result.failed and raise_on_failure:
+        first, *others = result.failed
+        more = f" ({len(others)} more failed: {', '.join(node.name for node in others[:5])})" if others else ""
+        raise BuildError(f"{describe_failure(first)}{more}", WAY_OUT, result)
+    return result

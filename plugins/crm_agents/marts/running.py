@@ -1,0 +1,166 @@
+"""dbt in process, on the lake: one profile under the home folder, no download, no connection left behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from crm_agents import lake, postgres
+from crm_agents.errors import CrmAgentsError
+from crm_agents.marts.results import LAYERS, NodeResult
+from crm_agents.settings import PROJECT_ROOT, Settings, write_private
+
+PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+
+
+def dbt_dir(settings: Settings) -> Path:
+    """Return the folder of dbt's profile, its ``target`` (parsed project, compiled SQL) and its logs."""
+    return settings.home / "dbt"
+
+
+def run_dbt(
+    command: Sequence[str], variables: dict[str, Any], settings: Settings, *, threads: int
+) -> tuple[tuple[NodeResult, ...], float]:
+    """Run one dbt command.
+
+    The project is parsed without `variables` first (from dbt's own cache when no file changed): with them, each new
+    as_of would make dbt parse everything anew.
+
+    Parameters
+    ----------
+    command : sequence of str
+        For example ``["build", "--select", "fct_orders"]``.
+    threads : int
+        Models that run at once.
+
+    Returns
+    -------
+    tuple of (nodes, seconds)
+
+    Raises
+    ------
+    CrmAgentsError
+        When the project cannot be parsed or dbt cannot run at all; a failing node is in the result instead.
+    """
+    from dbt.cli.main import dbtRunner
+
+    started = time.perf_counter()
+    places = _places(settings, threads)
+    try:
+        parsed = dbtRunner().invoke(["parse", *places])
+        _raise_unless_run(parsed)
+        manifest: Any = parsed.result
+        done = dbtRunner(manifest=manifest).invoke([*command, *places, "--vars", json.dumps(variables)])
+    finally:
+        _close_connections()
+    _raise_unless_run(done)
+    nodes = tuple(_node_result(result, manifest) for result in getattr(done.result, "results", None) or ())
+    return nodes, time.perf_counter() - started
+
+
+@contextmanager
+def exclusive(settings: Settings, *, shared: bool = False) -> Iterator[None]:
+    """Let one build at a time change the lake's tables; readers that need them at rest share the lock."""
+    lock = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
+    with postgres.connect("lake", autocommit=True, settings=settings) as connection:
+        connection.execute(f"select {lock}(hashtext('crm_agents.marts'))")
+        yield
+
+
+def _places(settings: Settings, threads: int) -> list[str]:
+    folder = dbt_dir(settings)
+    _write_profile(folder / "profiles.yml", settings)
+    return [
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(folder), "--threads", str(threads)),
+        *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+        *("--log-level", "none", "--log-level-file", "info", "--no-use-colors", "--no-write-json"),
+        *("--no-version-check", "--no-send-anonymous-usage-stats"),
+    ]
+
+
+def _write_profile(path: Path, settings: Settings) -> None:
+    """Write the profile when it changed: dbt parses the whole project anew after each change."""
+    target = {
+        "type": "duckdb",
+        "path": ":memory:",
+        "database": "lake",
+        "schema": "marts",
+        "threads": settings.duckdb_threads,
+        "config_options": lake.duckdb_options(settings),
+        "settings": {"TimeZone": "UTC"},
+        "plugins": [{"module": "crm_agents.marts.lake_plugin"}],
+        "attach": [
+            {"path": lake.attach_path(settings), "alias": "lake", "options": {"data_path": f"{settings.lake_dir}/"}}
+        ],
+    }
+    text = json.dumps({"crm_agents": {"target": "lake", "outputs": {"lake": target}}}, indent=2)  # JSON is YAML
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_private(path, text)
+
+
+def _close_connections() -> None:
+    """Close dbt's DuckDB: dbt-duckdb would keep it, its memory and its connections to the catalog for the next call."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    environment = DuckDBConnectionManager._ENV
+    if environment is not None:
+        environment.close()
+        DuckDBConnectionManager.close_all_connections()
+
+
+def _raise_unless_run(outcome: Any) -> None:
+    if outcome.exception is None:
+        return
+    if isinstance(outcome.exception, CrmAgentsError):
+        raise outcome.exception
+    raise CrmAgentsError(
+        f"dbt could not run: {first_sentence(str(outcome.exception))}", f"The project is {PROJECT_DIR}."
+    ) from outcome.exception
+
+
+def first_sentence(message: str) -> str:
+    """Return what a dbt or DuckDB message says, without the header that names the model and without the SQL."""
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
+    if len(lines) > 1 and " in " in lines[0] and lines[0].split(" in ")[0].endswith("Error"):
+        lines = lines[1:]
+    kept = []
+    for line in lines:
+        if line.startswith(("LINE ", "> in ", "compiled code at", "^")):
+            break
+        kept.append(line)
+    return " ".join(kept[:3]).rstrip(".") + "."
+
+
+def _node_result(result: Any, manifest: Any) -> NodeResult:
+    node = result.node
+    kind = str(node.resource_type)
+    about = _table_node(node, manifest) if kind in ("test", "unit_test") else node
+    schema = str(getattr(about, "schema", ""))
+    name = getattr(about, "alias", None) or getattr(about, "identifier", None) or node.name
+    severity = str(getattr(node.config, "severity", "error")).lower()
+    return NodeResult(
+        name=node.name,
+        kind=kind,
+        layer=schema if schema in LAYERS else "raw",
+        table=f"{schema}.{name}",
+        status=str(result.status),
+        seconds=round(result.execution_time, 3),
+        rows=result.failures,
+        message=first_sentence(result.message) if result.message and str(result.status) != "success" else None,
+        severity="warning" if severity == "warn" else "critical",
+    )
+
+
+def _table_node(test: Any, manifest: Any) -> Any:
+    """Return the node that a test is about: what it is attached to, else the last table that it reads."""
+    attached = getattr(test, "attached_node", None) or getattr(test, "tested_node_unique_id", None)
+    candidates = [attached] if attached else list(reversed(test.depends_on.nodes))
+    for unique_id in candidates:
+        found = manifest.nodes.get(unique_id) or manifest.sources.get(unique_id)
+        if found is not None:
+            return found
+    return test

@@ -1,0 +1,170 @@
+"""What a model is trained and judged on: rows of the feature and label tables at cut-offs in time, at one snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from crm_agents import lake
+from crm_agents.company import Company, Horizon
+from crm_agents.errors import CrmAgentsError
+from crm_agents.usability import TrainingStatistics
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+    from crm_agents.model_catalog import ModelSpec
+
+STEP_DAYS = 30
+# Beyond this, more customers no longer change a shallow model; a fixed share of the customers is kept, at every cut-off.
+MAX_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Cutoffs:
+    """Days that features are computed for: nothing later is known on them."""
+
+    holdout: date
+    training: tuple[date, ...]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The rows of one training run."""
+
+    training: pd.DataFrame
+    holdout: pd.DataFrame
+    cutoffs: Cutoffs
+    snapshot: int
+    statistics: TrainingStatistics
+
+
+def cutoffs(as_of: date, horizon: Horizon) -> Cutoffs:
+    """Return the cut-offs of a training run on `as_of`.
+
+    The holdout's label window ends on `as_of`; the last training window ends before the holdout begins, earlier ones are
+    30 days apart.
+    """
+    holdout = as_of - timedelta(days=horizon.horizon_days)
+    first = math.ceil(horizon.horizon_days / STEP_DAYS)
+    training = tuple(holdout - timedelta(days=STEP_DAYS * k) for k in range(first, first + horizon.cutoffs))
+    return Cutoffs(holdout, training)
+
+
+def read(spec: ModelSpec, company: Company, as_of: date) -> TrainingData:
+    """Read training rows, holdout rows and what the ladder needs, all from the lake's newest snapshot.
+
+    Raises
+    ------
+    CrmAgentsError
+        When the features have not been built.
+    """
+    days = cutoffs(as_of, company.prediction)
+    with lake.connect() as connection:
+        snapshot = lake.current_snapshot(connection)
+        columns = _columns(connection, spec, as_of)
+        rows = _labelled_rows(connection, spec, company, columns, days, snapshot)
+        entities, history_days = _population(connection, spec, as_of, snapshot)
+    is_holdout = rows["as_of"] == days.holdout
+    training, holdout = rows[~is_holdout].reset_index(drop=True), rows[is_holdout].reset_index(drop=True)
+    label = spec.module("config").LABEL
+    statistics = TrainingStatistics(
+        entities=entities,
+        history_days=history_days,
+        training_cutoffs=training["as_of"].nunique(),
+        positives=int(training[label].sum()),
+        negatives=int((~training[label].astype(bool)).sum()),
+        holdout_positives=int(holdout[label].sum()),
+        holdout_negatives=int((~holdout[label].astype(bool)).sum()),
+        entities_are=spec.entities_are,
+        positive_is=spec.positive_is,
+        missing_shares={name: _missing_share(training, name) for name in spec.required_columns},
+    )
+    return TrainingData(training, holdout, days, snapshot, statistics)
+
+
+def training_key(spec: ModelSpec, data: TrainingData, company: Company, as_of: date) -> str:
+    """Return the hash of everything that decides what training gives: data, day and settings.
+
+    The rows count, not the snapshot's number: a snapshot in which these rows did not change is the same training set.
+    """
+    from pandas.util import hash_pandas_object
+
+    total = hashlib.sha256()
+    for rows in (data.training, data.holdout):
+        total.update(hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    config = {key: repr(value) for key, value in vars(spec.module("config")).items() if key.isupper()}
+    settings = [spec.name, as_of.isoformat(), company.prediction.model_dump(), config]
+    total.update(json.dumps(settings, sort_keys=True).encode())
+    return total.hexdigest()
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: date) -> list[str]:
+    """Return the model's features and slices that the feature table has."""
+    import duckdb
+
+    config = spec.module("config")
+    try:
+        present = {row[0] for row in connection.execute(f"describe {spec.features_table}").fetchall()}
+        connection.execute(f"describe {spec.labels_table}")
+    except duckdb.Error as error:
+        raise CrmAgentsError(
+            f"{spec.name} cannot be trained: the lake has no {spec.features_table} or no {spec.labels_table} yet.",
+            f"Build them first: `crm-agents run build_marts --as-of {as_of}`.",
+        ) from error
+    wanted = dict.fromkeys((*config.SLICES, *config.FEATURES))
+    return [name for name in wanted if name in present]
+
+
+def _labelled_rows(
+    connection: duckdb.DuckDBPyConnection,
+    spec: ModelSpec,
+    company: Company,
+    columns: list[str],
+    days: Cutoffs,
+    snapshot: int,
+) -> pd.DataFrame:
+    config = spec.module("config")
+    horizon_days = company.prediction.horizon_days
+    chosen = ", ".join(f"date '{day}'" for day in (days.holdout, *days.training))
+    source = (
+        f"(from {spec.features_table} at (version => {snapshot})) f "
+        f"join (from {spec.labels_table} at (version => {snapshot})) l "
+        f"on l.{config.ENTITY} = f.{config.ENTITY} and l.as_of = f.as_of and l.horizon_days = {horizon_days} "
+        f"where f.as_of in ({chosen}) and f.{config.POPULATION}"
+    )
+    row = connection.execute(f"select count(*) from {source}").fetchone()
+    share = math.floor(10_000 * min(1.0, MAX_ROWS / max(row[0] if row else 0, 1)))
+    names = "".join(f', f."{name}"' for name in columns)
+    rows = connection.execute(
+        f"select f.{config.ENTITY}, f.as_of, f.{config.POPULATION}{names}, l.{config.LABEL} from {source} "
+        f"and hash(f.{config.ENTITY}) % 10000 < {share} order by f.as_of, f.{config.ENTITY}"
+    ).df()
+    rows["as_of"] = rows["as_of"].dt.date
+    return rows
+
+
+def _population(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: date, snapshot: int) -> tuple[int, int]:
+    """Return the entities in the population on `as_of`, and the days since the first event of any of them."""
+    row: Any = connection.execute(
+        f"select count(*), count(*) filter ({spec.module('config').POPULATION}), max({spec.history_column}) "
+        f"from {spec.features_table} at (version => {snapshot}) where as_of = ?",
+        [as_of],
+    ).fetchone()
+    if not row[0]:
+        raise CrmAgentsError(
+            f"{spec.name} cannot be trained: {spec.features_table} has no rows as of {as_of}.",
+            f"Build them first: `crm-agents run build_marts --as-of {as_of}`.",
+        )
+    return int(row[1]), int(row[2] or 0)
+
+
+def _missing_share(rows: pd.DataFrame, column: str) -> float:
+    if column not in rows.columns or not len(rows):
+        return 1.0
+    return float(rows[column].isna().mean())
