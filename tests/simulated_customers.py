@@ -13,10 +13,20 @@ import numpy as np
 import pandas as pd
 
 FIRST_DAY = date(2022, 1, 1)
-COUNTS_OF_OTHER_TABLES = (
-    "cancellations_total late_deliveries_180d web_visits_7d web_visits_30d emails_sent_90d emails_opened_90d "
-    "emails_clicked_90d calls_90d tickets_open tickets_90d loyalty_points campaigns_sent_90d"
-).split()
+COUNTS_OF_OTHER_TABLES = [
+    "cancellations_total",
+    "late_deliveries_180d",
+    "web_visits_7d",
+    "web_visits_30d",
+    "emails_sent_90d",
+    "emails_opened_90d",
+    "emails_clicked_90d",
+    "calls_90d",
+    "tickets_open",
+    "tickets_90d",
+    "loyalty_points",
+    "campaigns_sent_90d",
+]
 
 
 def purchases(customers: int, last_day: date, seed: int = 1) -> pd.DataFrame:
@@ -51,8 +61,9 @@ def feature_rows(bought: pd.DataFrame, cutoffs: Sequence[date], horizon_days: in
     with duckdb.connect() as connection:
         connection.register("bought", bought)
         connection.register("cutoff", pd.DataFrame({"as_of": pd.to_datetime(list(cutoffs))}))
-        return connection.execute(
-            f"""
+        return (
+            connection.execute(
+                f"""
             with dated as (
                 select * replace (bought_on::date as bought_on, as_of::date as as_of),
                     date_diff('day', lag(bought_on) over (partition by as_of, customer_id order by bought_on), bought_on) as gap
@@ -82,7 +93,10 @@ def feature_rows(bought: pd.DataFrame, cutoffs: Sequence[date], horizon_days: in
             from dated left join later using (customer_id, as_of)
             group by customer_id, as_of order by as_of, customer_id
             """
-        ).df().assign(as_of=lambda frame: frame["as_of"].dt.date)
+            )
+            .df()
+            .assign(as_of=lambda frame: frame["as_of"].dt.date)
+        )
 
 
 def training_and_holdout(

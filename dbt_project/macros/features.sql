@@ -16,6 +16,7 @@
     those of whom anything changed since.
 #}
 {% macro wanted_features(built=none) -%}
+    {%- set changes = ref('int_customer_changes') -%}
     with cutoffs as (
 
         {{ cutoffs() }}
@@ -36,7 +37,7 @@
     select distinct
         built.as_of,
         changes.customer_id
-    from {{ ref('int_customer_changes') }} as changes
+    from {{ changes }} as changes
     inner join built on changes._batch > built._batch
     union all
     {%- else %}
@@ -56,25 +57,28 @@
     are wanted, the facts of all are read instead: cheaper than looking each one up, and the last join drops the others.
 #}
 {% macro from_facts_until(fact, day_column) -%}
+    {%- set rows = ref('int_feature_rows') -%}
     from {{ ref(fact) }} as facts
     {% if many_customers_are_wanted() -%}
     inner join ({{ cutoffs() }}) as wanted on facts.{{ day_column }} <= wanted.as_of
     where facts.customer_id is not null
     {%- else -%}
-    inner join {{ ref('int_feature_rows') }} as wanted
+    inner join {{ rows }} as wanted
         on facts.customer_id = wanted.customer_id and facts.{{ day_column }} <= wanted.as_of
     {%- endif %}
 {%- endmacro %}
 
 {% macro many_customers_are_wanted() -%}
     {%- set built = source('built', 'ftr_customers') -%}
+    {%- set wanted = wanted_features(built) -%}
+    {%- set customers = ref('dim_customers') -%}
     {%- if not is_built(built) -%}
         {{ return(true) }}
     {%- endif -%}
     {%- set query -%}
         select
-            (select count(*) from ({{ wanted_features(built) }}) as wanted)
-            > 0.3 * (select count(*) from {{ ref('dim_customers') }}) * (select count(*) from ({{ cutoffs() }}) as cutoffs)
+            (select count(*) from ({{ wanted }}) as wanted)
+            > 0.3 * (select count(*) from {{ customers }}) * (select count(*) from ({{ cutoffs() }}) as cutoffs)
     {%- endset -%}
     {{ return(run_query(query).columns[0].values()[0]) }}
 {%- endmacro %}
@@ -86,4 +90,15 @@
 
 {% macro sum_within(days, condition, amount) -%}
     sum(case when age_days < {{ days }} and {{ condition }} then {{ amount }} end)
+{%- endmacro %}
+
+{#
+    Sample standard deviation of whole numbers from their count, sum and sum of squares. The database's own function adds
+    floating point numbers in any order: the last digits would differ from run to run.
+#}
+{% macro sample_stddev(count, sum, square_sum) -%}
+    case
+        when {{ count }} > 1
+            then sqrt(greatest({{ square_sum }} - {{ sum }} * {{ sum }} / {{ count }}, 0) / ({{ count }} - 1))
+    end
 {%- endmacro %}

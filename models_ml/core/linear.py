@@ -96,5 +96,5 @@ def fit(
         return float(loss), np.r_[error.sum(), standard.T @ error + PENALTY * weights[1:]]
 
     bounds = [BOUNDS[0], *(BOUNDS[direction] for direction in directions or [0] * len(mean))]
-    found = minimize(loss_and_gradient, np.zeros(len(bounds)), jac=True, bounds=bounds, method="L-BFGS-B")
+    found = minimize(loss_and_gradient, np.zeros(len(bounds)), jac=True, bounds=bounds, method="L-BFGS-B", tol=1e-10)
     return LogLinear(tuple(columns), mean, scale, found.x[1:], float(found.x[0]))

@@ -88,6 +88,8 @@ def slice_metrics(
             continue
         values = frame[column].astype("object").where(frame[column].notna(), "unknown").to_numpy()
         counts = pd.Series(values).value_counts()
+        if len(counts) < 2:
+            continue  # the whole holdout under another name
         for value in sorted(str(name) for name in counts[counts >= min_rows].index):
             rows = values.astype(str) == value
             part, truth = probability[rows], label[rows].astype(np.float64)

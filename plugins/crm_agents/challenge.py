@@ -137,7 +137,7 @@ def judge_champion(challenge: Challenge, baseline: Judged) -> tuple[Candidate | 
 
 def candidate(challenge: Challenge, name: str, method: str, judged: Judged, *, has_card: bool) -> Candidate:
     """Describe a judged model to the gate."""
-    holdout = challenge.data.cutoffs.holdout
+    holdout = challenge.data.cutoffs.test
     return Candidate(
         name=name,
         method=method,
@@ -204,8 +204,8 @@ def _register_one(
                     "grade": judged.grade,
                     "as_of": challenge.as_of.isoformat(),
                     "snapshot": str(data.snapshot),
-                    "training_cutoffs": ", ".join(day.isoformat() for day in data.cutoffs.training),
-                    "holdout": data.cutoffs.holdout.isoformat(),
+                    "training_cutoffs": ", ".join(day.isoformat() for day in data.cutoffs.train),
+                    "holdout": data.cutoffs.test.isoformat(),
                     "training_key": challenge.training_key,
                 },
                 input_example=example,

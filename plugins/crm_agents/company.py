@@ -202,5 +202,5 @@ def _explain(item: Any) -> str:
 
 
 def _known_keys() -> set[str]:
-    sections = [Company, *Section.__subclasses__()]
+    sections: list[type[Section]] = [Company, *Section.__subclasses__()]
     return {key for section in sections for key in section.model_fields}

@@ -38,7 +38,7 @@ def write_card(
     """Return the card in Markdown."""
     found = data.statistics
     rows = found.positives + found.negatives
-    days = ", ".join(day.isoformat() for day in sorted(data.cutoffs.training))
+    days = ", ".join(day.isoformat() for day in sorted(data.cutoffs.train))
     return "\n".join(
         [
             f"# {spec.name}, trained as of {as_of}: grade {grade}",
@@ -48,7 +48,7 @@ def write_card(
             f"**Method** {method}. **Baseline** {baseline_method}.",
             "",
             "## How good it is",
-            f"On the holdout, {data.cutoffs.holdout}, which lies after all training data in time: {metrics['n']:,} rows, "
+            f"On the holdout, {data.cutoffs.test}, which lies after all training data in time: {metrics['n']:,} rows, "
             f"{metrics['base_rate']:.1%} {spec.positive_is}. Nothing was chosen on it.",
             "",
             *_metric_table(metrics, baseline_metrics),

@@ -126,7 +126,7 @@ def sync_aliases(model: str) -> None:
     try:
         present = client.get_registered_model(model).aliases
         for alias in ALIASES:
-            if alias in wanted and present.get(alias) != wanted[alias]:
+            if alias in wanted and str(present.get(alias)) != wanted[alias]:
                 client.set_registered_model_alias(model, alias, wanted[alias])
             elif alias in present and alias not in wanted:
                 client.delete_registered_model_alias(model, alias)
@@ -138,6 +138,7 @@ def sync_aliases(model: str) -> None:
 
 
 def _client(settings: Settings) -> MlflowClient:
+    postgres.connect("mlflow", settings=settings).close()  # fails at once and clearly; MLflow would retry for minutes
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read once, while MLflow is imported
     from mlflow import MlflowClient
 

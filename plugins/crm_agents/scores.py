@@ -34,7 +34,7 @@ def target(model: str) -> Target:
         scope=f"model = '{model}'",
         tolerances={"value": 1e-6},
         never_when="new.as_of < old.as_of",
-        renew_when="old.valid_until < new.as_of + (new.valid_until - new.as_of) // 2",
+        renew_when="old.valid_until - new.as_of < (new.valid_until - new.as_of) // 2",
     )
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from crm_agents import challenge, model_versions, registry, training_data, usability
+from crm_agents import challenge, marts, model_versions, registry, training_data, usability
 from crm_agents.challenge import Challenge, Outcome
 from crm_agents.company import Company, loaded_company
 from crm_agents.model_catalog import MODELS, ModelSpec, find_model
 from crm_agents.training_data import TrainingData
 
-__all__ = ["MODELS", "ModelSpec", "TrainingResult", "is_due", "train"]
+__all__ = ["MODELS", "ModelSpec", "TrainingResult", "is_due", "prepare", "train"]
 
 Status = Literal["promoted", "kept_champion", "serves_baseline", "unchanged", "not_scored"]
 
@@ -89,6 +89,27 @@ def is_due(model: str, as_of: date, company: Company | None = None) -> tuple[boo
     if age >= limit:
         return True, f"{model} was last trained {age} days ago (limit: {limit})."
     return False, f"{model} was last trained {age} days ago; version {serving.version} serves."
+
+
+def prepare(*, as_of: date, run_id: str, company: Company | None = None) -> marts.BuildResult:
+    """Build features at every cut-off that training on `as_of` needs, and the labels of those whose window has closed.
+
+    What is built already is only brought up to date.
+
+    Raises
+    ------
+    CrmAgentsError
+        When the marts have not been built yet, or a model of dbt fails.
+    """
+    company = company or loaded_company()
+    days = training_data.cutoffs(company, as_of, training_data.first_purchase_on(as_of))
+    return marts.build(
+        as_of=as_of,
+        run_id=run_id,
+        cutoffs=[as_of, *days.all],
+        label_cutoffs=days.all if days.train else (),
+        company=company,
+    )
 
 
 def train(model: str, *, as_of: date, run_id: str, company: Company | None = None) -> TrainingResult:

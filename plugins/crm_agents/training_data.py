@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import lake
-from crm_agents.company import Company, Horizon
+from crm_agents import lake, marts
+from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
+from crm_agents.marts import TrainingCutoffs
 from crm_agents.usability import TrainingStatistics
 
 if TYPE_CHECKING:
@@ -20,17 +21,8 @@ if TYPE_CHECKING:
 
     from crm_agents.model_catalog import ModelSpec
 
-STEP_DAYS = 30
 # Beyond this, more customers no longer change a shallow model; a fixed share of the customers is kept, at every cut-off.
 MAX_ROWS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Cutoffs:
-    """Days that features are computed for: nothing later is known on them."""
-
-    holdout: date
-    training: tuple[date, ...]
 
 
 @dataclass(frozen=True)
@@ -39,21 +31,40 @@ class TrainingData:
 
     training: pd.DataFrame
     holdout: pd.DataFrame
-    cutoffs: Cutoffs
+    cutoffs: TrainingCutoffs
     snapshot: int
     statistics: TrainingStatistics
 
 
-def cutoffs(as_of: date, horizon: Horizon) -> Cutoffs:
-    """Return the cut-offs of a training run on `as_of`.
+def cutoffs(company: Company, as_of: date, first_event_on: date | None) -> TrainingCutoffs:
+    """Return the cut-offs of a training run on `as_of`; no training cut-offs when the history is too short for one."""
+    try:
+        return marts.training_cutoffs(company, as_of, first_event_on)
+    except CrmAgentsError:
+        return TrainingCutoffs(as_of - timedelta(days=company.prediction.horizon_days), ())
 
-    The holdout's label window ends on `as_of`; the last training window ends before the holdout begins, earlier ones are
-    30 days apart.
+
+def first_purchase_on(as_of: date) -> date | None:
+    """Return the day of the first purchase known on `as_of`, None when there is none.
+
+    Raises
+    ------
+    CrmAgentsError
+        When the marts have not been built.
     """
-    holdout = as_of - timedelta(days=horizon.horizon_days)
-    first = math.ceil(horizon.horizon_days / STEP_DAYS)
-    training = tuple(holdout - timedelta(days=STEP_DAYS * k) for k in range(first, first + horizon.cutoffs))
-    return Cutoffs(holdout, training)
+    import duckdb
+
+    with lake.connect() as connection:
+        try:
+            row = connection.execute(
+                "select min(ordered_on) from marts.fct_orders where is_purchase and ordered_on <= ?", [as_of]
+            ).fetchone()
+        except duckdb.CatalogException as error:
+            raise CrmAgentsError(
+                "The lake has no marts.fct_orders yet.",
+                f"Build it first: `crm-agents run build_marts --as-of {as_of}`.",
+            ) from error
+    return row[0] if row else None
 
 
 def read(spec: ModelSpec, company: Company, as_of: date) -> TrainingData:
@@ -64,13 +75,13 @@ def read(spec: ModelSpec, company: Company, as_of: date) -> TrainingData:
     CrmAgentsError
         When the features have not been built.
     """
-    days = cutoffs(as_of, company.prediction)
     with lake.connect() as connection:
         snapshot = lake.current_snapshot(connection)
         columns = _columns(connection, spec, as_of)
-        rows = _labelled_rows(connection, spec, company, columns, days, snapshot)
         entities, history_days = _population(connection, spec, as_of, snapshot)
-    is_holdout = rows["as_of"] == days.holdout
+        days = cutoffs(company, as_of, as_of - timedelta(days=history_days) if entities else None)
+        rows = _labelled_rows(connection, spec, company, columns, days, snapshot)
+    is_holdout = rows["as_of"] == days.test
     training, holdout = rows[~is_holdout].reset_index(drop=True), rows[is_holdout].reset_index(drop=True)
     label = spec.module("config").LABEL
     statistics = TrainingStatistics(
@@ -126,12 +137,12 @@ def _labelled_rows(
     spec: ModelSpec,
     company: Company,
     columns: list[str],
-    days: Cutoffs,
+    days: TrainingCutoffs,
     snapshot: int,
 ) -> pd.DataFrame:
     config = spec.module("config")
     horizon_days = company.prediction.horizon_days
-    chosen = ", ".join(f"date '{day}'" for day in (days.holdout, *days.training))
+    chosen = ", ".join(f"date '{day}'" for day in days.all)
     source = (
         f"(from {spec.features_table} at (version => {snapshot})) f "
         f"join (from {spec.labels_table} at (version => {snapshot})) l "

@@ -67,7 +67,7 @@ def _refuse_if_nothing_to_do(cursor: psycopg.Cursor, run_id: str, tables: list[t
 
 def _undo_table(cursor: psycopg.Cursor, table: str, run_id: str, report: UndoReport) -> None:
     schema, name = table.split(".")
-    columns = dict(
+    columns: dict[str, str] = dict(
         cursor.execute(
             "select column_name, udt_name from information_schema.columns where table_schema = %s and table_name = %s",
             (schema, name),

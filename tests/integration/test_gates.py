@@ -125,11 +125,8 @@ def test_without_new_rows_nothing_is_checked(arrived: Path) -> None:
     report.raise_if_critical()
     assert report.checks == ()
     assert results() == []
-    assert (
-        "No table had rows" in report.page.with_name("arrival.html").parent.joinpath("arrival.html").read_text()
-        if (gates.build_data_docs("run-1"))
-        else False
-    )
+    gates.build_data_docs("run-1")
+    assert "No table had rows" in report.page.read_text()
 
 
 def test_a_single_row_is_seen(arrived: Path) -> None:
@@ -199,7 +196,7 @@ def _feature_suites() -> tuple:
 
 
 def test_marts_and_features(arrived: Path) -> None:
-    with pytest.raises(CrmAgentsError, match="marts.dim_customers"):
+    with pytest.raises(CrmAgentsError, match="no table marts"):
         gates.check_marts(run_id="run-1", as_of=AS_OF)
     build_marts_by_hand()
     for check in (gates.check_marts, gates.check_features):

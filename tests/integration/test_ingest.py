@@ -107,28 +107,24 @@ def test_missing_optional_table_is_fine(crm: psycopg.Connection) -> None:
 
 def test_missing_customers_is_told(crm: psycopg.Connection) -> None:
     crm.execute("drop table crm.customers")
-    with pytest.raises(CrmAgentsError, match="no table crm.customers"):
+    with pytest.raises(CrmAgentsError, match=r"no table crm\.customers"):
         ingest.run(run_id="r1")
 
 
-def test_failure_half_way_leaves_the_lake_as_it_was(crm: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_half_way_leaves_the_lake_as_it_was(crm: psycopg.Connection) -> None:
     ingest.run(run_id="r1")
     crm.execute("update crm.customers set city = 'Oslo'")
-    crm.execute("create view crm.broken as select 1")
-    crm.execute("alter table crm.products rename column updated_at to changed_at")
-    crm.execute("alter table crm.products add column updated_at timestamptz")
-    crm.execute("insert into crm.products (product_id, list_price, changed_at) values ('p', 1, now())")
-    crm.execute("alter table crm.products alter column list_price type numeric")
+    crm.execute("update crm.orders set status = 'shipped'")
     before = rows("select city, count(*) from raw.customers group by all")
-    monkeypatch.setattr(ingest, "_write_counts", lambda result: None)
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
-    def stop(message: str) -> None:
-        raise Stop
+    def stop_after_the_first_table(_message: str) -> None:
+        raise StopError
 
-    with pytest.raises(Stop):
-        ingest.run(run_id="r2", progress=stop)
+    with pytest.raises(StopError):
+        ingest.run(run_id="r2", progress=stop_after_the_first_table)
     assert rows("select city, count(*) from raw.customers group by all") == before
-    monkeypatch.undo()
+    completed = ingest.run(run_id="r3")
+    assert (moved(completed, "customers"), moved(completed, "orders")) == ((1000, 0), (1000, 0))

@@ -8,7 +8,8 @@
         tags=['scoring'],
     )
 }}
-{%- set never = day('9999-12-31') %}
+-- depends_on: {{ ref('int_customer_changes') }}
+{% set never = day('9999-12-31') %}
 
 with joined as (
 
@@ -39,8 +40,9 @@ with joined as (
         cast(orders.gross_total as double) as gross_total,
         coalesce(orders.items_total, 0) as items_total,
         coalesce(orders.distinct_products, 0) as distinct_products,
-        orders.mean_gap_days,
-        orders.gap_stddev_days,
+        orders.gaps,
+        cast(orders.gap_days_sum as double) as gap_days_sum,
+        cast(orders.gap_days_square_sum as double) as gap_days_square_sum,
         coalesce(orders.active_months_365d, 0) as active_months_365d,
         coalesce(orders.cancellations_total, 0) as cancellations_total,
         cast(orders.orders_total as double) as orders_total,
@@ -88,9 +90,9 @@ select
     case when purchases_total > 0 then revenue_total / purchases_total end as average_order_value,
     cast(items_total as double) as items_total,
     cast(distinct_products as double) as distinct_products,
-    mean_gap_days,
-    gap_stddev_days,
-    recency_days / mean_gap_days as overdue_ratio,
+    case when gaps > 0 then gap_days_sum / gaps end as mean_gap_days,
+    {{ sample_stddev('gaps', 'gap_days_sum', 'gap_days_square_sum') }} as gap_stddev_days,
+    case when gaps > 0 then recency_days * gaps / gap_days_sum end as overdue_ratio,
     cast(active_months_365d as double) as active_months_365d,
     cast(cancellations_total as double) as cancellations_total,
     case when orders_total > 0 then cancellations_total / orders_total end as cancellation_share,

@@ -19,7 +19,7 @@ select
     given_on,
     kind,
     score,
-    cast(case when kind = 'nps' then score / 2 else score end as double) as score_of_five,
+    cast(case when kind = 'nps' then score * 0.5 else score end as decimal(18, 4)) as score_of_five,
     {{ seen('_batch') }} as _batch
 from {{ ref('stg_feedback') }}
 {{ only_changed('feedback_id') }}

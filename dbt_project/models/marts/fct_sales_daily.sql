@@ -7,6 +7,7 @@
         pre_hook="{{ collect_changed(this, logged_since('int_day_changes', 'ordered_on', high_water(this))) if is_incremental() }}",
     )
 }}
+-- depends_on: {{ ref('int_day_changes') }}
 
 with lines as (
 

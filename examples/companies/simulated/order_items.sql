@@ -6,8 +6,8 @@ select
     seller_id,
     quantity,
     case
-        when ends_with(unit_price, ' EUR') then money(unit_price, ',')
-        when starts_with(unit_price, '€ ') then money(unit_price)
+        when ends_with(unit_price, ' EUR') then replace(replace(unit_price, ' EUR', ''), ',', '.')
+        when starts_with(unit_price, '€ ') then replace(unit_price, '€ ', '')
         else unit_price
     end as unit_price,
     discount,

@@ -4,8 +4,8 @@ select
     order_id,
     method,
     case
-        when ends_with(amount, ' EUR') then money(amount, ',')
-        when starts_with(amount, '€ ') then money(amount)
+        when ends_with(amount, ' EUR') then replace(replace(amount, ' EUR', ''), ',', '.')
+        when starts_with(amount, '€ ') then replace(amount, '€ ', '')
         else amount
     end as amount,
     instalments,

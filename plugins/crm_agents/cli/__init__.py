@@ -16,7 +16,7 @@ from crm_agents.errors import CrmAgentsError
 
 def application() -> typer.Typer:
     """Return the command line application with every command group registered."""
-    from crm_agents.cli import demo, doctor, load, query, run, stack
+    from crm_agents.cli import demo, doctor, load, models, query, run, stack
 
     app = typer.Typer(
         name="crm-agents",
@@ -28,7 +28,7 @@ def application() -> typer.Typer:
         epilog="First steps: crm-agents up, crm-agents load simulated, crm-agents run.",
     )
     app.callback()(_options)
-    for group in (demo, stack, load, run, query, doctor):
+    for group in (demo, stack, load, run, query, models, doctor):
         group.register(app)
     return app
 

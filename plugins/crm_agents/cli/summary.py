@@ -116,7 +116,13 @@ def _contacts(console: Console, found: Summary) -> None:
 
 def _contact(row: Row) -> Row:
     customer, value, _grade, reason_for, reason_against, revenue = row
-    return (customer, f"{value:.0%}", "" if revenue is None else f"{revenue:,.2f}", reason_for, reason_against)
+    worth = "" if revenue is None else f"{revenue:,.2f}"
+    return (customer, f"{value:.0%}", worth, _observation(reason_for), _observation(reason_against))
+
+
+def _observation(statement: str | None) -> str | None:
+    """Return a reason without its last clause ("speaks for ..."): the column's heading says that already."""
+    return statement.partition(": speaks ")[0] if statement else None
 
 
 def _written(console: Console, found: Summary) -> None:

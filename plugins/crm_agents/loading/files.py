@@ -159,6 +159,8 @@ def _decoded_start(file: SourceFile, path: Path) -> str:
     except UnicodeDecodeError as error:
         line = start[: error.start].count(b"\n") + 1
         raise wrong_encoding(file, f"line {line} does not decode") from error
+    except UnicodeError as error:
+        raise wrong_encoding(file, "it does not begin with the mark of a utf-16 file") from error
 
 
 def wrong_encoding(file: SourceFile, why: str, likely: str = "latin-1") -> CrmAgentsError:
@@ -203,9 +205,18 @@ def check_columns(file: SourceFile, present: Sequence[str]) -> None:
     missing = [name for name in (*file.source.columns, *file.source.key) if name.casefold() not in known]
     if not missing:
         return
-    nearest = difflib.get_close_matches(missing[0].casefold(), known, n=1, cutoff=0.5)
-    hint = f"; the nearest to {missing[0]!r} is {known[nearest[0]]!r}" if nearest else f" (it has {', '.join(present)})"
+    near = nearest(missing[0], present)
+    hint = f"; the nearest to {missing[0]!r} is {near!r}" if near else f" (it has {', '.join(present)})"
     raise CrmAgentsError(
         f"{file.path} has no column {', '.join(repr(name) for name in dict.fromkeys(missing))}{hint}.",
         f"Rename it in the file, or change source {file.source.name!r} in company.yml and the SQL that reads it.",
     )
+
+
+def nearest(missing: str, present: Sequence[str]) -> str | None:
+    """Return the column that `missing` was probably renamed to: one that contains it or is contained, else one spelt alike."""
+    wanted = missing.casefold()
+    known = {name.casefold(): name for name in present}
+    related = [name for name in known if wanted in name or name in wanted]
+    alike = difflib.get_close_matches(wanted, related or known, n=1, cutoff=0.0 if related else 0.5)
+    return known[alike[0]] if alike else None

@@ -10,14 +10,16 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_agents.crm_schema import CrmTable, crm_tables
 from crm_agents.errors import CrmAgentsError
 from crm_agents.loading import casts, duck
-from crm_agents.loading.rules import JSON_COLUMNS, VOCABULARIES, event_columns, moment_columns
+from crm_agents.loading.files import nearest
+from crm_agents.loading.rules import JSON_COLUMNS, moment_columns
+from crm_agents.loading.verdict import verdict_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,7 +90,7 @@ def map_table(connection: duckdb.DuckDBPyConnection, table: CrmTable, path: Path
         connection.execute(_mapped_sql(table, view, given, columns, last_event_on))
     except duckdb.Error as error:
         raise CrmAgentsError(
-            f"{path}: {duck.message(error)}.",
+            f"{path}: {duck.message(error)}{_hint(connection, error)}.",
             "Mend the SQL; where a cast failed, leave the column as text or TRY_CAST it.",
         ) from error
     mapped = f"mapped.{duck.name(table.name)}"
@@ -102,6 +104,22 @@ def map_table(connection: duckdb.DuckDBPyConnection, table: CrmTable, path: Path
     extra = tuple(column for column in columns.values() if column not in table.columns)
     files = tuple(row[0] for row in duck.rows(connection, f"select distinct _source_file from {mapped} order by 1"))
     return MappedTable(table, tuple(columns.values()), extra, _is_list(given, "_row"), rows, files)
+
+
+def _hint(connection: duckdb.DuckDBPyConnection, error: Exception) -> str:
+    """Return where a column that the SQL looked for in vain may be found, and which relations there are."""
+    missing = re.search(r'column "([^"]+)" not found', str(error))
+    present = duck.rows(
+        connection,
+        "select table_name, column_name from duckdb_columns() where database_name = 'work' and schema_name = 'main'",
+    )
+    columns = {column: table for table, column in present if not column.startswith("_")}
+    near = nearest(missing.group(1), list(columns)) if missing else None
+    if near:
+        return f' (the nearest column is "{near}" of source {columns[near]})'
+    if "Catalog Error: Table" in str(error):
+        return f" (the sources are {', '.join(sorted({table for table, _ in present}))})"
+    return ""
 
 
 def _single_select(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
@@ -161,7 +179,7 @@ def _mapped_sql(
         select * exclude (_verdict), _verdict.rule as _rule, _verdict.reason as _reason
         from (
             select {duck.names(kept)}, {_updated_at(table, wanted)} as updated_at, _source_file,
-                   {"_row, _rows" if many else "_row"}, {_verdict(table, wanted, raw, last_event_on)} as _verdict
+                   {"_row, _rows" if many else "_row"}, {verdict_sql(table, wanted, raw, last_event_on)} as _verdict
             from (
                 select *, {read_sql}
                 from (select {clean_sql}, _source_file, {rows_sql}, {reject} as _reject from {duck.name(view)})
@@ -181,30 +199,3 @@ def _updated_at(table: CrmTable, wanted: Mapping[str, str]) -> str:
     said = duck.name("updated_at") if "updated_at" in wanted else ""
     options = [option for option in (said, newest) if option]
     return f"coalesce({', '.join(options)}, null::timestamptz)" if options else "null::timestamptz"
-
-
-def _verdict(table: CrmTable, wanted: Mapping[str, str], raw: Mapping[str, str], last_event_on: date) -> str:
-    """Return SQL for a row's first fault as a struct of rule (no values in it) and reason, NULL when it has none."""
-    faults = [("_reject is not null", "_reject", "_reject")]
-    for column, kind in wanted.items():
-        read, shown = duck.name(column), f"left({raw[column]}::varchar, 60)"
-        rule = f"{column} is not {casts.failure_name(kind)}"
-        if kind != "VARCHAR":
-            reason = f"'{column} ''' || {shown} || ''' is not {casts.failure_name(kind)}'"
-            faults.append((casts.unreadable(raw[column], read, kind), duck.text(rule), reason))
-    for column in table.key:
-        faults.append((f"{duck.name(column)} is null", *(2 * [duck.text(f"the key {column} is empty")])))
-    for column in (column for column in wanted if (table.name, column) in VOCABULARIES):
-        words = VOCABULARIES[table.name, column]
-        listed, rule = ", ".join(duck.text(word) for word in words), f"is not one of {', '.join(words)}"
-        reason = f"'{column} ''' || left({duck.name(column)}, 60) || ''' {rule}'"
-        faults.append((f"{duck.name(column)} not in ({listed})", duck.text(f"{column} {rule}"), reason))
-    after = f"timestamptz '{last_event_on + timedelta(days=1)} 00:00:00+00'"
-    for column in (column for column in event_columns(table) if column in wanted):
-        rule = f"{column} lies after {last_event_on}, the last day of this company"
-        reason = (
-            f"'{column} ''' || {duck.name(column)} || ''' lies after {last_event_on}, the last day of this company'"
-        )
-        faults.append((f"{duck.name(column)} >= {after}", duck.text(rule), reason))
-    branches = " ".join(f"when {test} then {{'rule': {rule}, 'reason': {reason}}}" for test, rule, reason in faults)
-    return f"case {branches} end"

@@ -86,7 +86,13 @@ def build(
     return _checked(result, raise_on_failure)
 
 
-def test(*, as_of: date, run_id: str, company: Company | None = None, raise_on_failure: bool = True) -> BuildResult:
+def test(
+    *,
+    as_of: date,
+    run_id: str,
+    company: Company | None = None,  # noqa: PT028 (not a pytest test)
+    raise_on_failure: bool = True,  # noqa: PT028
+) -> BuildResult:
     """Run every dbt test over whole tables and record each in ``crm_ai.quality_results`` (stage ``dbt_tests``).
 
     Raises

@@ -15,6 +15,7 @@ from crm_agents.marts.results import LAYERS, NodeResult
 from crm_agents.settings import PROJECT_ROOT, Settings, write_private
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+MESSAGE_LENGTH = 500
 
 
 def dbt_dir(settings: Settings) -> Path:
@@ -54,11 +55,13 @@ def run_dbt(
         parsed = dbtRunner().invoke(["parse", *places])
         _raise_unless_run(parsed)
         manifest: Any = parsed.result
-        done = dbtRunner(manifest=manifest).invoke([*command, *places, "--vars", json.dumps(variables)])
+        errors: list[str] = []
+        runner = dbtRunner(manifest=manifest, callbacks=[lambda event: _keep_error(event, errors)])
+        done = runner.invoke([*command, *places, "--vars", json.dumps(variables)])
     finally:
         _close_connections()
     _raise_unless_run(done)
-    nodes = tuple(_node_result(result, manifest) for result in getattr(done.result, "results", None) or ())
+    nodes = tuple(_node_result(result, manifest, errors) for result in getattr(done.result, "results", None) or ())
     return nodes, time.perf_counter() - started
 
 
@@ -132,33 +135,41 @@ def first_sentence(message: str) -> str:
         if line.startswith(("LINE ", "> in ", "compiled code at", "^")):
             break
         kept.append(line)
-    return " ".join(kept[:3]).rstrip(".") + "."
+    return " ".join(kept)[:MESSAGE_LENGTH].rstrip(". ") + "."
 
 
-def _node_result(result: Any, manifest: Any) -> NodeResult:
+def _keep_error(event: Any, errors: list[str]) -> None:
+    if event.info.level == "error":
+        errors.append(event.info.msg)
+
+
+def _node_result(result: Any, manifest: Any, errors: list[str]) -> NodeResult:
     node = result.node
     kind = str(node.resource_type)
     about = _table_node(node, manifest) if kind in ("test", "unit_test") else node
     schema = str(getattr(about, "schema", ""))
     name = getattr(about, "alias", None) or getattr(about, "identifier", None) or node.name
-    severity = str(getattr(node.config, "severity", "error")).lower()
+    status, message = str(result.status), result.message
+    if status == "skipped" and "compilation error" in (message or "").lower():
+        # dbt calls a model skipped whose ephemeral part cannot be compiled, and tells why in its log only.
+        status, message = "error", next((text for text in errors if "Compilation Error" in text), message)
     return NodeResult(
         name=node.name,
         kind=kind,
         layer=schema if schema in LAYERS else "raw",
         table=f"{schema}.{name}",
-        status=str(result.status),
+        status=status,
         seconds=round(result.execution_time, 3),
         rows=result.failures,
-        message=first_sentence(result.message) if result.message and str(result.status) != "success" else None,
-        severity="warning" if severity == "warn" else "critical",
+        message=first_sentence(message) if message and status != "success" else None,
+        severity="warning" if str(getattr(node.config, "severity", "error")).lower() == "warn" else "critical",
     )
 
 
 def _table_node(test: Any, manifest: Any) -> Any:
-    """Return the node that a test is about: what it is attached to, else the last table that it reads."""
+    """Return the node that a test is about: what it is attached to, else the first table that it reads."""
     attached = getattr(test, "attached_node", None) or getattr(test, "tested_node_unique_id", None)
-    candidates = [attached] if attached else list(reversed(test.depends_on.nodes))
+    candidates = [attached] if attached else test.depends_on.nodes
     for unique_id in candidates:
         found = manifest.nodes.get(unique_id) or manifest.sources.get(unique_id)
         if found is not None:

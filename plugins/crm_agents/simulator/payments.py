@@ -58,7 +58,7 @@ def loyalty_table(world: World, traits: Traits, orders: Orders, lines: Lines) ->
     """Return points earned by members with delivered orders, and vouchers taken for each further 200 points."""
     net = np.bincount(lines.order, lines.net(), len(orders)).astype(np.int64)
     earning = np.flatnonzero(traits.is_member[orders.customer] & (orders.delivered >= 0) & (net >= 100))
-    earning = earning[np.argsort(orders.customer[earning], kind="stable")]  # by customer, then time
+    earning = earning[np.lexsort((orders.delivered[earning], orders.customer[earning]))]
     points = net[earning] // 100
     customer = orders.customer[earning]
     total = np.cumsum(points)

@@ -29,7 +29,7 @@ COMPONENTS = ("postgres", "mlflow", "airflow-scheduler", "airflow-api", "airflow
 # These reach out to Airflow's tables as soon as they start; the scheduler first imports libraries, then waits for them.
 NEED_AIRFLOW_TABLES = ("airflow-api", "airflow-dag-processor", "airflow-triggerer")
 SERVICES = {"postgres": "postgres", "airflow-api": "airflow", "mlflow": "mlflow"}
-HEALTHY_SECONDS = 240
+HEALTHY_SECONDS = 300
 LEAST_FREE_BYTES = 500 * 2**20
 
 Progress = Callable[[str, str], None]
@@ -62,7 +62,8 @@ def up(
     settings = settings or load_settings()
     tell = progress or (lambda _name, _text: None)
     wanted = _wanted(settings, components)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    # Personal data lie in it; as root, `initialise` lets PostgreSQL's account pass through, not look.
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _one_at_a_time(settings, tell):
         missing = [name for name in wanted if name not in _running(settings)]
         if missing:

@@ -12,7 +12,7 @@ from crm_agents.errors import CrmAgentsError
 from crm_agents.settings import LOOPBACK, Settings
 from crm_agents.stack.ports import read_ports
 
-PROBE_SECONDS = 5.0
+PROBE_SECONDS = 10.0
 HEARTBEAT_UNKNOWN = "it runs; whether it works is not known while airflow-api does not answer"
 
 # Names in the answer of /api/v2/monitor/health

@@ -24,7 +24,7 @@ ADDRESSES = {
 GIVEN_UP_AFTER_STARTS = 4
 # What supervisor notes as exit status of a process that a signal ended.
 KILLED = -1
-START_SECONDS = 120
+START_SECONDS = 180
 FULL_DISK_BYTES = 20 * 2**20
 WORDS_OF_FAILURE = ("error", "fatal", "no space left", "refused", "denied", "in use", "killed")
 

@@ -36,7 +36,9 @@ def choose(values: list[float | None], **settings) -> pd.DataFrame:
 
 def test_the_most_likely_share_is_contacted() -> None:
     chosen = choose([position / 100 for position in range(100)], contact_share=0.1)
-    assert list(chosen.loc[chosen["chosen"] == "contact_now", "value"]) == [position / 100 for position in range(90, 100)]
+    assert list(chosen.loc[chosen["chosen"] == "contact_now", "value"]) == [
+        position / 100 for position in range(90, 100)
+    ]
     assert list(chosen.loc[chosen["chosen"] == "leave_alone", "value"]) == [0.0, 0.01]
 
 

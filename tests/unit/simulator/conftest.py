@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from crm_agents.simulator import SimulationReport, generate
 
 
@@ -31,9 +32,10 @@ def open_files(report: SimulationReport) -> Company:
     for schema, folder in (("data", report.target), ("truth", report.truth)):
         connection.execute(f"create schema {schema}")
         for file in folder.glob("*.parquet"):
+            row = ", file_row_number + 1 as _row" if schema == "data" else ""
             connection.execute(
                 f"create view {schema}.{file.stem} as "
-                f"select *, file_row_number + 1 as _row from read_parquet('{file}', file_row_number = true)"
+                f"select * exclude (file_row_number){row} from read_parquet('{file}', file_row_number = true)"
             )
     # What the loader makes of the data: rows that go to quarantine left out, and dates of orders read
     for table in ("customers", "orders", "order_items", "payments", "interactions", "tickets", "leads"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from crm_agents.crm_schema import crm_tables
 from crm_agents.errors import CrmAgentsError
 from crm_agents.simulator import generate
@@ -56,9 +57,7 @@ def test_default_company_has_the_promised_size(company) -> None:
 def test_truth_is_kept_apart(company) -> None:
     hidden = {"purchases_a_year", "churned_on", "churns_a_year", "price_sensitivity", "skill", "diligence", "interest",
               "win_probability", "conversion_probability", "expected_effect", "true_customer_id", "cause"}  # fmt: skip
-    shown = {
-        row[0] for row in company.rows("select column_name from duckdb_columns() where schema_name = 'data'")
-    }
+    shown = {row[0] for row in company.rows("select column_name from duckdb_columns() where schema_name = 'data'")}
     assert not hidden & shown
     assert not {file.name for file in company.report.target.iterdir()} & {"dirt.parquet", "duplicates.parquet"}
 
@@ -110,9 +109,7 @@ def test_many_customers_come_in_chunks_with_ids_of_their_own(simulate) -> None:
     assert large.report.rows["order_items"] > 60_000
     keys = {name: table.key for name, table in crm_tables().items() if name not in ("order_items", "orders")}
     for name, key in keys.items():
-        again = large.value(
-            f"""select count(*) - count(distinct ({", ".join(key)})) from data.{name}"""
-        )
+        again = large.value(f"""select count(*) - count(distinct ({", ".join(key)})) from data.{name}""")
         assert again == large.value(
             f"select count(*) from truth.dirt where table_name = '{name}' and kind = 'repeated row'"
         )

@@ -10,9 +10,9 @@ with orders as (
         facts.is_cancelled,
         facts.new_products,
         facts.gap_days,
-        cast(facts.revenue_amount as double) as revenue_amount,
-        cast(facts.sold_gross_amount as double) as sold_gross_amount,
-        cast(facts.sold_quantity as double) as sold_quantity,
+        facts.revenue_amount,
+        facts.sold_gross_amount,
+        facts.sold_quantity,
         {{ days_between('facts.ordered_on', 'wanted.as_of') }} as age_days,
         {{ days_between('facts.late_on', 'wanted.as_of') }} as late_days
     {{ from_facts_until('int_customer_orders', 'ordered_on') }}
@@ -35,8 +35,9 @@ select
     sum(case when is_purchase then sold_gross_amount end) as gross_total,
     sum(case when is_purchase then sold_quantity end) as items_total,
     sum(new_products) as distinct_products,
-    avg(gap_days) as mean_gap_days,
-    stddev_samp(gap_days) as gap_stddev_days,
+    count(gap_days) as gaps,
+    sum(gap_days) as gap_days_sum,
+    sum(gap_days * gap_days) as gap_days_square_sum,
     count(distinct case when age_days < 365 and is_purchase then {{ dbt.date_trunc('month', 'ordered_on') }} end)
         as active_months_365d,
     count(case when is_cancelled then 1 end) as cancellations_total,

@@ -8,7 +8,7 @@ with tickets as (
         facts.opened_on as event_on,
         case when facts.is_open or facts.closed_on > wanted.as_of then 1 end as open_ticket,
         case when {{ days_between('facts.opened_on', 'wanted.as_of') }} < 90 then 1 end as recent_ticket,
-        cast(null as double) as score_of_five
+        cast(null as decimal(18, 4)) as score_of_five
     {{ from_facts_until('fct_tickets', 'opened_on') }}
 
 ),
