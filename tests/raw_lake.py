@@ -74,7 +74,7 @@ class RawLake:
             tables = connection.execute(
                 "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake' "
                 f"and schema_name in ({', '.join(repr(name) for name in schemas)}) "
-                "and table_name not in ('int_customer_changes', 'int_day_changes', 'build_state') "
+                "and table_name not like '%_changes' and table_name <> 'build_state' "
                 "and table_name not like '%_history'"
             ).fetchall()
             return {name: _checksum(connection, name) for (name,) in sorted(tables)}

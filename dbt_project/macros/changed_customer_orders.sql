@@ -5,7 +5,7 @@
 
         with changed_orders as (
 
-            {{ keys_since(['orders', 'order_items', 'payments'], 'order_id', high_water(relation)) }}
+            {{ changed_orders(high_water(relation)) }}
 
         ),
 

@@ -41,21 +41,38 @@
 
 {# Keys of the raw rows that arrived after `batch`, each with its newest batch; `key` is one column. #}
 {% macro keys_since(tables, key, batch) -%}
-    select
-        {{ key }},
-        max(_batch) as _batch
-    from (
+    {%- set arrived -%}
         {%- for table in tables %}
         select {{ key }}, _batch from {{ source('raw', table) }} where _batch > {{ batch }}
         {{- ' union all' if not loop.last }}
         {%- endfor %}
-    ) as arrived
+    {%- endset -%}
+    {{ newest_per_key(key, arrived) }}
+{%- endmacro %}
+
+{% macro newest_per_key(key, query) -%}
+    select
+        {{ key }},
+        max(_batch) as _batch
+    from (
+        {{ query }}
+    ) as touched
     group by {{ key }}
 {%- endmacro %}
 
-{# An order, its lines and its payments are rebuilt together. #}
-{% macro collect_changed_orders(relation) -%}
-    {{ collect_changed_keys(relation, ['orders', 'order_items', 'payments'], 'order_id') }}
+{# Orders that changed themselves or in one of their lines; with `and_marked` also those whose payments changed. #}
+{% macro changed_orders(batch, and_marked=false) -%}
+    {{ keys_since(['orders', 'order_items'], 'order_id', batch) }}
+    {%- if and_marked %}
+    union all
+    {{ logged_since('int_order_changes', 'order_id', batch) }}
+    {%- endif %}
+{%- endmacro %}
+
+{% macro collect_changed_orders(relation, and_marked=false) -%}
+    {%- if is_incremental() -%}
+    {{ collect_changed(relation, newest_per_key('order_id', changed_orders(high_water(relation), and_marked))) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro collect_changed_keys(relation, tables, key) -%}
@@ -71,10 +88,5 @@
 
 {# Keys that a change log has marked after `batch`. #}
 {% macro logged_since(log, key, batch) -%}
-    select
-        {{ key }},
-        max(_batch) as _batch
-    from {{ ref(log) }}
-    where _batch > {{ batch }}
-    group by {{ key }}
+    {{ newest_per_key(key, 'select ' ~ key ~ ', _batch from ' ~ ref(log) ~ ' where _batch > ' ~ batch) }}
 {%- endmacro %}

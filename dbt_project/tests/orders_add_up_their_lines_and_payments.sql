@@ -32,7 +32,7 @@ payments as (
     select
         count(*) as payment_count,
         coalesce(sum(amount), 0) as paid_amount
-    from {{ ref('stg_payments') }}
+    from {{ ref('fct_payments') }}
     where order_id in (select order_id from {{ ref('fct_orders') }})
 
 )

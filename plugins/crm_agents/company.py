@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from crm_agents.crm_schema import crm_tables
 from crm_agents.errors import CrmAgentsError
 from crm_agents.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -126,6 +127,13 @@ class Company(Section):
     promotion: Promotion = Promotion()
     behaviour: Behaviour = Behaviour()
     write_back: WriteBack = WriteBack()
+
+    @field_validator("as_of_from")
+    @classmethod
+    def _is_a_table(cls, table: str | None) -> str | None:
+        if table is not None and table not in crm_tables():
+            raise ValueError(f"must be a CRM table: {', '.join(crm_tables())}")
+        return table
 
     @field_validator("sources")
     @classmethod

@@ -16,19 +16,15 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import lake, postgres
+from crm_agents import build_log, lake, postgres
 from crm_agents.errors import CrmAgentsError
 from crm_agents.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    import psycopg
-
     from crm_agents.company import Company
     from expectations.gate import Check
     from expectations.rules import Suite
     from expectations.scope import Scope
-
-LAST_BUILT = "select max(batch_id) from crm_ai.agent_runs where agent = 'build_marts' and status = 'done'"
 
 # A typical batch is the median of the last ten that had rows, once there were five.
 TYPICAL_ROWS = """
@@ -96,14 +92,6 @@ class GateReport:
         )
 
 
-def newest_batch() -> int:
-    """Return the id of the newest batch in the lake, 0 before the first ingest."""
-    from crm_agents import ingest
-
-    with lake.connect() as connection:
-        return ingest.newest_batch(connection)
-
-
 def check_arrival(
     *, run_id: str, as_of: date, batch_id: int, after_batch: int | None = None, company: Company | None = None
 ) -> GateReport:
@@ -126,8 +114,8 @@ def check_arrival(
     from expectations.arrival import SUITES
     from expectations.scope import Scope
 
+    after = _last_built(batch_id) if after_batch is None else after_batch
     with postgres.connect() as crm:
-        after = _last_built(crm, batch_id) if after_batch is None else after_batch
         typical = {table: float(rows) for table, rows in crm.execute(TYPICAL_ROWS, [after])}
     scope = Scope(
         as_of,
@@ -193,10 +181,10 @@ def build_data_docs(run_id: str | None = None) -> Path:
     return build(_results_dir(settings), settings.data_docs_dir, _folder(run_id) if run_id else None)
 
 
-def _last_built(crm: psycopg.Connection, batch_id: int) -> int:
-    row = crm.execute(LAST_BUILT).fetchone()
+def _last_built(batch_id: int) -> int:
+    built = build_log.last_build()
     # a second build of the same batch looks at it again
-    return min(row[0] or 0, batch_id - 1) if row else 0
+    return min(built.batch_id, batch_id - 1) if built else 0
 
 
 def _changed(after_batch: int | None) -> dict[str, str]:

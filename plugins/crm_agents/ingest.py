@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import lake, postgres
+from crm_agents import build_log, lake, postgres
 from crm_agents.crm_schema import CrmTable, crm_tables
 from crm_agents.errors import CrmAgentsError
 
@@ -127,11 +127,8 @@ def is_worth_publishing(result: IngestResult, *, always: bool = False) -> bool:
     """Tell whether the marts have something to do: rows moved, or an earlier batch never got through them."""
     if always or result.moved:
         return True
-    with postgres.connect() as crm:
-        row = crm.execute(
-            "select max(batch_id) from crm_ai.agent_runs where agent = 'build_marts' and status = 'done'"
-        ).fetchone()
-    return not row or row[0] is None or row[0] < result.batch_id
+    built = build_log.last_build()
+    return built is None or built.batch_id < result.batch_id
 
 
 def _ingest_all(

@@ -7,6 +7,7 @@ Passwords never travel in connection strings: a 0600 passfile under the home fol
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,8 +88,13 @@ def conninfo(database: str, settings: Settings | None = None) -> str:
     address = server(settings)
     return (
         f"host={address.host} port={address.port} user={address.user} dbname={database} "
-        f"passfile={passfile(settings)} application_name=crm-agents"
+        f"passfile={_escape(str(passfile(settings)))} application_name=crm-agents"
     )
+
+
+def _escape(value: str) -> str:
+    """Return `value` as libpq reads it in a connection string, where a space would end it."""
+    return re.sub(r"([\\\s'])", r"\\\1", value)
 
 
 def sqlalchemy_url(database: str, driver: str = "psycopg2", settings: Settings | None = None) -> str:

@@ -6,11 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.conftest import real_data
 
 from crm_agents import postgres
 from crm_agents.loading import LoadReport, load
 from crm_agents.loading.rules import VOCABULARIES
+from tests.conftest import real_data
 
 
 def crm(query: str) -> list[tuple]:

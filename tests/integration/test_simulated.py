@@ -13,6 +13,7 @@ from crm_agents.company import find_company, read_company
 from crm_agents.crm_schema import crm_tables
 from crm_agents.loading import LoadReport, load
 from crm_agents.settings import load_settings
+from crm_agents.simulator import Parameters
 
 CUSTOMERS = 1200
 
@@ -37,13 +38,14 @@ def truth(sql: str) -> list[tuple]:
 
 def crm(sql: str) -> list[tuple]:
     with postgres.connect("crm") as connection:
-        return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+        return connection.execute(sql).fetchall()
 
 
 def test_settings_are_known_and_name_every_table() -> None:
     company = read_company(find_company("simulated"))
     assert company.generator == "simulator"
     assert {source.name for source in company.sources} == set(crm_tables())
+    assert company.last_event_on == Parameters().end_on  # later dates are mistakes, and nothing true is later
 
 
 def test_load_keeps_the_usable_and_quarantines_exactly_the_unusable(loaded: LoadReport) -> None:

@@ -3,10 +3,11 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key='order_id',
-        pre_hook="{{ collect_changed_orders(this) }}",
+        pre_hook="{{ collect_changed_orders(this, and_marked=true) }}",
         tags=['scoring'],
     )
 }}
+-- depends_on: {{ ref('int_order_changes') }}
 
 with orders as (
 
@@ -43,7 +44,7 @@ payments as (
         count(*) as payment_count,
         sum(amount) as paid_amount,
         max(_batch) as _batch
-    from {{ ref('stg_payments') }}
+    from {{ ref('fct_payments') }}
     {{ only_changed('order_id') }}
     group by order_id
 

@@ -74,7 +74,7 @@ def build(
     with exclusive(settings):
         batch_id, is_current = _look(company, settings)
         refresh = full_refresh or not is_current
-        command = ["build", *_selection(select, bool(label_cutoffs), refresh), *_resources(tests)]
+        command = ["build", *_selection(select, bool(label_cutoffs), refresh, is_current), *_resources(tests)]
         variables = _variables(as_of, cutoffs, label_cutoffs, company, batch_id)
         threads = 1 if refresh else settings.duckdb_threads  # large tables one after the other: they share the memory
         nodes, seconds = run_dbt(command, variables, settings, threads=threads)
@@ -170,10 +170,10 @@ def _fingerprint(company: Company) -> str:
     return digest.hexdigest()
 
 
-def _selection(select: Sequence[str] | None, labels: bool, refresh: bool) -> list[str]:
+def _selection(select: Sequence[str] | None, labels: bool, refresh: bool, is_current: bool) -> list[str]:
     chosen = ["--select", *select] if select else []
     left_out = []
-    if select is None and not refresh:
+    if select is None and is_current:
         left_out.append("config.materialized:view")  # views follow their tables by themselves
     if select is None and not labels and not refresh:
         left_out.append("lbl_customers")

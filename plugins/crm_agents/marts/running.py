@@ -55,12 +55,14 @@ def run_dbt(
         parsed = dbtRunner().invoke(["parse", *places])
         _raise_unless_run(parsed)
         manifest: Any = parsed.result
-        errors: list[str] = []
-        runner = dbtRunner(manifest=manifest, callbacks=[lambda event: _keep_error(event, errors)])
+        log: list[Any] = []
+        runner = dbtRunner(manifest=manifest, callbacks=[lambda event: _keep(event, log)])
         done = runner.invoke([*command, *places, "--vars", json.dumps(variables)])
+        _write_log(log, settings)
     finally:
         _close_connections()
     _raise_unless_run(done)
+    errors = [event.msg for event in log if event.level == "error"]
     nodes = tuple(_node_result(result, manifest, errors) for result in getattr(done.result, "results", None) or ())
     return nodes, time.perf_counter() - started
 
@@ -80,7 +82,7 @@ def _places(settings: Settings, threads: int) -> list[str]:
     return [
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(folder), "--threads", str(threads)),
         *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
-        *("--log-level", "none", "--log-level-file", "info", "--no-use-colors", "--no-write-json"),
+        *("--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-write-json"),
         *("--no-version-check", "--no-send-anonymous-usage-stats"),
     ]
 
@@ -138,9 +140,16 @@ def first_sentence(message: str) -> str:
     return " ".join(kept)[:MESSAGE_LENGTH].rstrip(". ") + "."
 
 
-def _keep_error(event: Any, errors: list[str]) -> None:
-    if event.info.level == "error":
-        errors.append(event.info.msg)
+def _keep(event: Any, log: list[Any]) -> None:
+    if event.info.level != "debug":
+        log.append(event.info)
+
+
+def _write_log(log: list[Any], settings: Settings) -> None:
+    """Write what the run said. (dbt's own log file costs as much as five models: every debug line is formatted for it.)"""
+    path = dbt_dir(settings) / "logs" / "last_run.log"
+    lines = [f"{event.ts.ToDatetime():%Y-%m-%d %H:%M:%S} {event.level:5} {event.msg}" for event in log]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _node_result(result: Any, manifest: Any, errors: list[str]) -> NodeResult:

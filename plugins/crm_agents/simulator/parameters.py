@@ -19,6 +19,13 @@ class Drift:
     channel_gone: str | None = None  # "store": orders of that channel move to the web
     purchase_rate_factor: float = 1.0  # 0.5: the same customers buy half as often (labels shift)
 
+    def __post_init__(self) -> None:
+        """Check that the change is possible."""
+        if self.channel_gone not in (None, "store", "phone"):
+            raise CrmAgentsError(f"Channel {self.channel_gone!r} cannot be closed.", "Close 'store' or 'phone'.")
+        if self.price_factor <= 0 or self.purchase_rate_factor < 0:
+            raise CrmAgentsError("A drift cannot make prices or purchase rates negative.", "Use factors above 0.")
+
 
 @dataclass(frozen=True)
 class Parameters:

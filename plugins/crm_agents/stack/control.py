@@ -29,7 +29,7 @@ COMPONENTS = ("postgres", "mlflow", "airflow-scheduler", "airflow-api", "airflow
 # These reach out to Airflow's tables as soon as they start; the scheduler first imports libraries, then waits for them.
 NEED_AIRFLOW_TABLES = ("airflow-api", "airflow-dag-processor", "airflow-triggerer")
 SERVICES = {"postgres": "postgres", "airflow-api": "airflow", "mlflow": "mlflow"}
-HEALTHY_SECONDS = 300
+HEALTHY_SECONDS = 600
 LEAST_FREE_BYTES = 500 * 2**20
 
 Progress = Callable[[str, str], None]

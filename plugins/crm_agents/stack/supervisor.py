@@ -59,7 +59,7 @@ stopasgroup = {as_group}
 killasgroup = true
 priority = {priority}
 redirect_stderr = true
-stdout_logfile = {logs}/{name}.log
+stdout_logfile = {program_logs}/{name}.log
 stdout_logfile_maxbytes = 20MB
 stdout_logfile_backups = 2
 """
@@ -68,7 +68,12 @@ stdout_logfile_backups = 2
 def write_config(settings: Settings, components: tuple[str, ...]) -> Path:
     """Write ``run/supervisord.conf`` (0600) for `components`, named in the order in which they start."""
     root = "user = root\n" if os.geteuid() == 0 else ""
-    places = {"logs": _escape(settings.log_dir), "run": _escape(settings.run_dir)}
+    places = {
+        "logs": _escape(settings.log_dir),
+        # Supervisor expands percent signs in this option twice.
+        "program_logs": _escape(_escape(settings.log_dir)),
+        "run": _escape(settings.run_dir),
+    }
     text = CONTROL.format(socket=_escape(socket_path(settings)), user=root, **places)
     for position, name in enumerate(components):
         database = name == "postgres"
@@ -236,10 +241,10 @@ def _private_folder(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def _escape(path: Path) -> str:
+def _escape(path: Path | str) -> str:
     return str(path).replace("%", "%%")
 
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return next((line for line in lines if line.startswith("Error")), lines[-1] if lines else "it said nothing")

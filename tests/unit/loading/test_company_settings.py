@@ -22,6 +22,7 @@ GOOD = {"name": "shop", "title": "A shop"}
         ({"prediction": {"horizon_days": "soon"}}, ["prediction.horizon_days", "soon"]),
         ({"prediction": {"horizon_days": 0}}, ["prediction.horizon_days", "0"]),
         ({"clock": "moon"}, ["clock", "moon"]),
+        ({"as_of_from": "ordrs"}, ["as_of_from", "ordrs", "orders"]),
         ({"currency": "Euro"}, ["currency", "Euro"]),
         ({"last_event_on": "2024-13-01"}, ["last_event_on", "2024-13-01"]),
         ({"sources": [{"name": "a", "file": "a.csv", "delimiter": "::"}]}, ["sources.0.delimiter", "::"]),

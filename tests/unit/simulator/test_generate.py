@@ -11,7 +11,7 @@ import pytest
 
 from crm_agents.crm_schema import crm_tables
 from crm_agents.errors import CrmAgentsError
-from crm_agents.simulator import generate
+from crm_agents.simulator import Drift, generate
 from crm_agents.simulator.streams import PARTS, stream
 
 
@@ -76,6 +76,13 @@ def test_impossible_arguments_are_told(tmp_path: Path, arguments: dict, named: s
     with pytest.raises(CrmAgentsError, match=named):
         generate(tmp_path / "data", truth=tmp_path / "truth", **arguments)
     assert not (tmp_path / "data").exists()
+
+
+def test_impossible_drifts_are_told() -> None:
+    with pytest.raises(CrmAgentsError, match="'web' cannot be closed"):
+        Drift(date(2026, 1, 1), channel_gone="web")
+    with pytest.raises(CrmAgentsError, match="negative"):
+        Drift(date(2026, 1, 1), price_factor=-1)
 
 
 def test_truth_within_the_data_is_refused(tmp_path: Path) -> None:

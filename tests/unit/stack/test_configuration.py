@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from supervisor.options import ServerOptions
 
 from crm_agents.settings import Settings, load_settings, secret
 from crm_agents.stack import airflow_config, mlflow_server, supervisor
@@ -59,14 +60,26 @@ def test_overrides_win(settings_with_ports: Settings) -> None:
 
 
 def test_home_with_a_percent_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_AGENTS_HOME", str(tmp_path / "100%sure"))
+    monkeypatch.setenv("CRM_AGENTS_HOME", str(tmp_path / "100% sure"))
     settings = load_settings()
     settings.run_dir.mkdir(parents=True)
     (settings.run_dir / "ports.json").write_text('{"postgres": 5442, "airflow": 8080, "mlflow": 5000}')
     airflow = read(airflow_config.write_airflow_config(settings, 8080))
-    held = read(supervisor.write_config(settings, COMPONENTS))
+    held = _as_supervisor_reads_it(supervisor.write_config(settings, COMPONENTS), settings)
     assert airflow["logging"]["base_log_folder"] == str(settings.log_dir / "tasks")
-    assert held["program:mlflow"]["stdout_logfile"] == str(settings.log_dir / "mlflow.log")
+    assert held["mlflow"] == str(settings.log_dir / "mlflow.log")
+
+
+def _as_supervisor_reads_it(path: Path, settings: Settings) -> dict[str, str]:
+    """Return the log file of each program."""
+    settings.log_dir.mkdir(parents=True)
+    options = ServerOptions()
+    options.realize(["-c", str(path), "-n"])
+    return {
+        program.name: program.stdout_logfile
+        for group in options.process_group_configs
+        for program in group.process_configs
+    }
 
 
 def test_mlflow_accounts_are_private_and_apart_from_the_registry(settings_with_ports: Settings) -> None:

@@ -13,6 +13,7 @@ renamed as (
         amount,
         instalments,
         paid_at,
+        {{ utc_date('paid_at') }} as paid_on,
         updated_at,
         _batch
     from source

@@ -1,0 +1,9 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='shorten',
+        tags=['scoring'],
+    )
+}}
+
+{{ change_log('order_id', 'varchar', keys=source('raw', 'customers')) }}
