@@ -20,11 +20,13 @@ stage can be repeated without a second effect.
 
 from __future__ import annotations
 
+from airflow.sdk import DAG
+
 from crm_agents.agents import customer_behaviour
 from crm_agents.orchestration.agent_dag import agent_dag
 from crm_agents.orchestration.assets import CHAMPIONS, CUSTOMER_FEATURES, SCORES
 
-dag = agent_dag(
+dag: DAG = agent_dag(
     customer_behaviour,
     doc=__doc__,
     every="0 5 * * *",

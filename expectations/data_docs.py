@@ -19,6 +19,8 @@ from great_expectations.render import RenderedDocumentContent, RenderedSectionCo
 from great_expectations.render.renderer.content_block import ValidationResultsTableContentBlockRenderer
 from great_expectations.render.view import DefaultJinjaPageView
 
+from expectations import context  # noqa: F401 (registers our expectation, without which results cannot be read)
+
 TEMPLATES = Path(__file__).parent / "templates"
 KEPT_RUNS = 50
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -37,13 +38,14 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def postgres_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def postgres_home() -> Iterator[Path]:
     """A home folder whose bundled PostgreSQL runs for the whole session (databases are made by `installation`)."""
     from crm_agents import postgres
     from crm_agents.settings import load_settings
     from crm_agents.stack import bundled_postgres
 
-    home = tmp_path_factory.mktemp("home")
+    # Not pytest's own temporary folder: another session would clear that one away while this server runs.
+    home = Path(tempfile.mkdtemp(prefix="crm-agents-test-"))
     os.environ["CRM_AGENTS_HOME"] = str(home)
     settings = load_settings()
     bundled_postgres.initialise(settings)
@@ -51,7 +53,7 @@ def postgres_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     settings.run_dir.mkdir()
     (settings.run_dir / "ports.json").write_text(json.dumps({"postgres": port}))
     log = (home / "postgres.log").open("w")
-    command = bundled_postgres.server_command(settings, port)
+    command = [*bundled_postgres.server_command(settings, port), "-c", "fsync=off"]
     process = subprocess.Popen(command, **bundled_postgres.process_owner(), stdout=log, stderr=log, cwd="/")
     try:
         _wait_for(port, process, home / "postgres.log")
@@ -60,7 +62,7 @@ def postgres_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             admin.execute("alter database crm rename to crm_template")
         yield home
     finally:
-        process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: does not wait for clients
+        process.send_signal(signal.SIGQUIT)  # at once: what is thrown away needs no shutdown checkpoint
         process.wait(30)
 
 

@@ -1,7 +1,8 @@
 {#
     A change log: rows of a key and the batch that changed something about it, written by the models of the facts
     (`replace_changed`, meta.marks), read by whoever rebuilds what hangs on that key. The log's own model only creates it,
-    and shortens it to one row per key when it has become much longer than `keys`, the table of its keys.
+    and shortens it to one row per key when it has become much longer than `keys`, the table of its keys. (A name, not a
+    reference: whatever hangs on a log would hang on that table, and be built when it changes.)
 #}
 {% macro change_log(column, data_type, keys=none) -%}
     {% if log_is_long(keys) -%}
@@ -22,7 +23,7 @@
     {%- if not (execute and is_incremental()) -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- set usual = '100000' ~ (' + 3 * (select count(*) from ' ~ keys ~ ')' if keys else '') -%}
+    {%- set usual = '100000' ~ (' + 3 * (select count(*) from ' ~ this.database ~ '.' ~ keys ~ ')' if keys else '') -%}
     {{ return(run_query('select count(*) > ' ~ usual ~ ' from ' ~ this).columns[0].values()[0]) }}
 {%- endmacro %}
 

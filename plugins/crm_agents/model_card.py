@@ -49,7 +49,7 @@ def write_card(
             "",
             "## How good it is",
             f"On the holdout, {data.cutoffs.test}, which lies after all training data in time: {metrics['n']:,} rows, "
-            f"{metrics['base_rate']:.1%} {spec.positive_is}. Nothing was chosen on it.",
+            f"{metrics['base_rate']:.1%} {spec.positive_is}. This training run chose nothing on it.",
             "",
             *_metric_table(metrics, baseline_metrics),
             "",

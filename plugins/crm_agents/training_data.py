@@ -94,7 +94,7 @@ def read(spec: ModelSpec, company: Company, as_of: date) -> TrainingData:
         holdout_negatives=int((~holdout[label].astype(bool)).sum()),
         entities_are=spec.entities_are,
         positive_is=spec.positive_is,
-        missing_shares={name: _missing_share(training, name) for name in spec.required_columns},
+        missing_shares={name: _missing_share(training, name) for name in spec.required_columns if len(training)},
     )
     return TrainingData(training, holdout, days, snapshot, statistics)
 
@@ -176,6 +176,4 @@ def _population(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: d
 
 
 def _missing_share(rows: pd.DataFrame, column: str) -> float:
-    if column not in rows.columns or not len(rows):
-        return 1.0
-    return float(rows[column].isna().mean())
+    return float(rows[column].isna().mean()) if column in rows.columns else 1.0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LADDER, LEAKAGE = "ladder", "leakage"
 OUTCOME = "outcome"
+REASONS_NAMED = 2  # the reason stands beside every customer that is not scored
 Severity = Literal["info", "warning", "blocking"]
 
 
@@ -88,13 +89,16 @@ def climb(
         Finding(LADDER, name, "info" if is_enough else "blocking", detail, table) for name, is_enough, detail in checks
     ]
     lacking = [detail for _, is_enough, detail in checks if not is_enough]
+    why = "; ".join(lacking[:REASONS_NAMED])
+    if len(lacking) > REASONS_NAMED:
+        why += f"; {len(lacking) - REASONS_NAMED} more in crm_ai.data_usability"
     outcome: Literal["own_model", "rule", "not_scored"]
     if not lacking:
         outcome, reason = "own_model", "The data are enough for a model of their own."
     elif rule is not None:
-        outcome, reason = "rule", f"Too little data for a model, so {rule}: {'; '.join(lacking)}."
+        outcome, reason = "rule", f"Too little data for a model, so {rule}: {why}."
     else:
-        outcome, reason = "not_scored", f"Too little data to learn from: {'; '.join(lacking)}."
+        outcome, reason = "not_scored", f"Too little data to learn from: {why}."
     closing = Finding(LADDER, OUTCOME, "info" if outcome == "own_model" else "blocking", reason, table)
     return Usability(outcome, reason, [*findings, closing])
 

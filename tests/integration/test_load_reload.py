@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from crm_agents import postgres
 from crm_agents.company import loaded_company
 from crm_agents.errors import CrmAgentsError
-from crm_agents.loading import LoadReport
+from crm_agents.loading import LoadReport, load
 from crm_agents.settings import load_settings
 
 STAMPS = "select order_id, line_no, updated_at, xmin::text from crm.order_items order by 1, 2"
@@ -129,6 +131,48 @@ def test_a_failed_load_leaves_everything(shop: Any) -> None:
     ]
     assert after == state
     assert shop.crm("select count(*) from crm.customers where customer_id = 'c9'") == [(0,)]
+
+
+def test_connection_lost_while_writing(shop: Any) -> None:
+    shop.load()
+    before = shop.crm(STAMPS)
+    shop.write("customers.csv", "customer_id,name,since\nc9,Zoe,2024-01-01\n")
+
+    def cut_the_line(step: str) -> None:
+        if step == "writing crm.order_items":
+            with postgres.connect("postgres", autocommit=True) as admin:
+                admin.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = 'crm' and pid <> pg_backend_pid()"
+                )
+
+    with pytest.raises(CrmAgentsError, match="PostgreSQL did not take the load, and the CRM is as it was"):
+        load(str(shop.folder), [shop.data], progress=cut_the_line)
+    assert shop.crm(STAMPS) == before
+    assert moved(shop.load(), "customers") == (1, 0, 3, 0)
+
+
+def test_second_load_waits_and_says_so(shop: Any) -> None:
+    shop.load()
+    shop.write("customers.csv", "customer_id,name,since\nc1,Ada,2024-01-01\nc2,Benno,2024-01-01\n")
+    first_has_begun, second_waits = threading.Event(), threading.Event()
+
+    def first(step: str) -> None:
+        first_has_begun.set()
+        if step.startswith("writing"):
+            assert second_waits.wait(60)
+
+    def second(step: str) -> None:
+        if "another load is under way" in step:
+            second_waits.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(load, str(shop.folder), [shop.data], progress=first)
+        assert first_has_begun.wait(60)
+        two = pool.submit(load, str(shop.folder), [shop.data], progress=second)
+        assert moved(one.result(120), "customers") == (0, 1, 1, 1)
+        assert moved(two.result(120), "customers") == (0, 0, 0, 2)
+    assert second_waits.is_set()
 
 
 def test_quarantine_shows_the_last_load(shop: Any) -> None:

@@ -68,8 +68,9 @@ def test_a_rule_takes_over_where_there_is_one() -> None:
     assert "customers are ranked by recency" in result.reason
 
 
-def test_no_rows_at_all() -> None:
-    nothing = replace(
-        PLENTY, entities=0, training_cutoffs=0, positives=0, negatives=0, missing_shares={"recency_days": 1.0}
+def test_the_reason_names_what_lacks_most_basically_and_counts_the_rest() -> None:
+    nothing = replace(PLENTY, entities=0, training_cutoffs=0, positives=0, negatives=0, missing_shares={})
+    assert climbed(nothing).reason == (
+        "Too little data to learn from: 0 customers who have bought (needed: 500); 0 training cut-offs with data "
+        "(needed: 1); 3 more in crm_ai.data_usability."
     )
-    assert climbed(nothing).outcome == "not_scored"

@@ -6,4 +6,4 @@
     )
 }}
 
-{{ change_log('customer_id', 'varchar', keys=source('raw', 'customers')) }}
+{{ change_log('customer_id', 'varchar', keys='raw.customers') }}

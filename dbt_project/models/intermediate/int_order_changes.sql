@@ -6,4 +6,4 @@
     )
 }}
 
-{{ change_log('order_id', 'varchar', keys=source('raw', 'customers')) }}
+{{ change_log('order_id', 'varchar', keys='raw.customers') }}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from rich.console import Console
 
 from crm_agents.errors import CrmAgentsError
@@ -25,11 +23,6 @@ def print_error(error: CrmAgentsError) -> None:
     console.print(error.what, style="bold red", markup=False, soft_wrap=True)
     if error.way_out:
         console.print(error.way_out, markup=False, soft_wrap=True)
-
-
-def is_interactive() -> bool:
-    """Tell whether a person watches progress on a terminal."""
-    return sys.stderr.isatty()
 
 
 def examples(*lines: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from crm_agents.cli.console import err, examples, out
@@ -82,14 +81,12 @@ def _print_addresses(settings: Settings, components: Sequence[ComponentStatus]) 
         "mlflow": ("MLflow", "admin", "mlflow_password"),
         "postgres": ("PostgreSQL", BUNDLED_USER, "postgres_password"),
     }
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Where", "Address", "User", "Password in"):
-        table.add_column(heading, overflow="fold")
     for entry in components:
         if entry.name in logins and entry.address:
             title, user, secret = logins[entry.name]
-            table.add_row(title, entry.address, user, _short(settings.secrets_dir / secret))
-    out().print(table)
+            where = _short(settings.secrets_dir / secret)
+            line = f"{title:<11} {entry.address:<22} user {user}, password in {where}"
+            out().print(line, markup=False, soft_wrap=True)
 
 
 def _short(path: Path) -> str:

@@ -7,6 +7,7 @@ of the rest. Tables are checked after those that they belong to, so that the ite
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crm_agents.loading import duck
@@ -17,24 +18,19 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def check_table(
-    connection: duckdb.DuckDBPyConnection, mapped: MappedTable, filled: Sequence[str], files: Sequence[str]
-) -> int:
+def check_table(connection: duckdb.DuckDBPyConnection, mapped: MappedTable, filled: Sequence[str]) -> MappedTable:
     """Fill ``rejected.<table>`` and make the view ``accepted.<table>``.
 
     Parameters
     ----------
-    mapped : MappedTable
-        The table; `filled` tables were checked before it.
     filled : sequence of str
-        CRM tables for which this load has rows; a company without orders is not asked whose payments it has.
-    files : sequence of str
-        Labels of all source files, in the order in which the first row with a key wins.
+        Tables checked before this one for which the load has rows; a company without orders is not asked whose its
+        payments are.
 
     Returns
     -------
-    int
-        Number of rejected rows.
+    MappedTable
+        With the number of rejected rows.
     """
     table = mapped.table
     rejected, source = f"rejected.{duck.name(table.name)}", f"mapped.{duck.name(table.name)}"
@@ -42,7 +38,7 @@ def check_table(
         f"create table {rejected} as "
         f"select rowid as _mapped, _rule as _rule, _reason as _reason from {source} where _rule is not null"
     )
-    connection.execute(f"insert into {rejected} {_repeated_keys(mapped, files)}")
+    connection.execute(f"insert into {rejected} {_repeated_keys(mapped)}")
     for column, owner in owners_of(table.name).items():
         if owner in filled and column in mapped.columns:
             connection.execute(f"insert into {rejected} {_without_owner(mapped, column, owner)}")
@@ -51,41 +47,51 @@ def check_table(
     connection.execute(
         f"create view accepted.{duck.name(table.name)} as select m.*, m.rowid as _mapped from {source} m {kept}"
     )
-    return count
+    return replace(mapped, rejected=count)
 
 
-def _repeated_keys(mapped: MappedTable, files: Sequence[str]) -> str:
+def _repeated_keys(mapped: MappedTable) -> str:
     """Return the SELECT of rows whose key an earlier row has; only rows of repeated keys are sorted."""
-    table, key = mapped.table, duck.names(mapped.table.key)
-    source = f"mapped.{duck.name(table.name)}"
-    labels = ", ".join(duck.text(label) for label in files)
-    shown = " || ', ' || ".join(f"m.{duck.name(column)}::varchar" for column in table.key)
-    place = f"list_position([{labels}], _source_file), _row, _mapped"
+    key = duck.names(mapped.table.key)
+    source = f"mapped.{duck.name(mapped.table.name)}"
     return f"""
         with candidates as (
-            select m.*, m.rowid as _mapped from {source} m
+            select m.*, m.rowid as _mapped, f.source from {source} m
             semi join (
                 select {key} from {source} where _rule is null group by {key} having count(*) > 1
             ) k using ({key})
+            join staged.files f on f.source_file = m._source_file
             where m._rule is null
+        ),
+        placed as (
+            select *, row_number() over earlier as place,
+                   first_value(source) over earlier as first_source, first_value(_row) over earlier as first_row
+            from candidates
+            window earlier as (partition by {key} order by _row, source, _mapped)
         )
-        select _mapped, 'repeats a key',
-               '{", ".join(table.key)} ''' || {shown} || ''' is already in ''row '
-               || first_value(_row) over (partition by {key} order by {place}) || ' of '
-               || first_value(_source_file) over (partition by {key} order by {place}) || ''''
-        from candidates m
-        qualify row_number() over (partition by {key} order by {place}) > 1"""
+        select m._mapped, 'repeats a key',
+               {_shown_key(mapped)} || ' is already in ''row ' || (m.first_row - f.rows_before) || ' of '
+               || f.source_file || ''''
+        from placed m
+        join staged.files f
+            on f.source = m.first_source and m.first_row > f.rows_before and m.first_row <= f.rows_before + f.rows
+        where m.place > 1"""
 
 
 def _without_owner(mapped: MappedTable, column: str, owner: str) -> str:
-    table = mapped.table
-    owner_key = f"{column}"
-    shown = " || ', ' || ".join(f"m.{duck.name(part)}::varchar" for part in table.key)
+    """Return the SELECT of rows whose `column` names somebody or something that is not among the accepted `owner`."""
+    table = duck.name(mapped.table.name)
     return f"""
         select m.rowid, '{column} is not among the {owner}',
-               '{", ".join(table.key)} ''' || {shown} || ''' names {column} ''' || m.{duck.name(column)}
+               {_shown_key(mapped)} || ' names {column} ''' || m.{duck.name(column)}
                || ''', which is not among the {owner}'
-        from mapped.{duck.name(table.name)} m
-        anti join accepted.{duck.name(owner)} o on m.{duck.name(column)} = o.{duck.name(owner_key)}
+        from mapped.{table} m
+        anti join accepted.{duck.name(owner)} o on m.{duck.name(column)} = o.{duck.name(column)}
         where m._rule is null and m.{duck.name(column)} is not null
-          and m.rowid not in (select _mapped from rejected.{duck.name(table.name)})"""
+          and m.rowid not in (select _mapped from rejected.{table})"""
+
+
+def _shown_key(mapped: MappedTable) -> str:
+    """Return SQL that writes the key of row `m`, for example ``order_id 'o1'``."""
+    shown = " || ', ' || ".join(f"m.{duck.name(column)}::varchar" for column in mapped.table.key)
+    return f"'{', '.join(mapped.table.key)} ''' || {shown} || ''''"

@@ -19,7 +19,7 @@ from crm_agents.errors import CrmAgentsError
 
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_BYTES = 1_000_000
-RESERVED = {"_source_file", "_row", "_order", "file_row_number"}
+RESERVED = {"_source_file", "_row", "file_row_number"}
 
 
 @dataclass(frozen=True)

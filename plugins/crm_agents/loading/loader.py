@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fcntl
 import shutil
 import tempfile
 import time
@@ -18,14 +19,14 @@ from crm_agents import lake, postgres
 from crm_agents.company import Company, find_company, read_company
 from crm_agents.crm_schema import crm_tables
 from crm_agents.errors import CrmAgentsError
-from crm_agents.loading import accounting, casts, duck
+from crm_agents.loading import accounting, casts, duck, sources
 from crm_agents.loading.checks import check_table
 from crm_agents.loading.files import find_files
 from crm_agents.loading.mapping import MappedTable, find_mappings, map_table
 from crm_agents.loading.quarantine import write_counts, write_quarantine
 from crm_agents.loading.report import FileCounts, LoadReport, TableCounts
 from crm_agents.loading.rules import owners_first
-from crm_agents.loading.sources import StagedFile, stage
+from crm_agents.loading.sources import StagedFile
 from crm_agents.loading.writing import Writer
 from crm_agents.settings import Settings, load_settings
 
@@ -75,19 +76,12 @@ def load(
     folder = find_company(company)
     config = read_company(folder)
     postgres.connect("crm", settings=settings).close()  # a server that is down is told before the work, not after it
-    if config.generator == "simulator" and not data:
-        folders = [_simulate(config, settings, customers, seed, tell)]
-    else:
-        if customers is not None or seed is not None:
-            raise CrmAgentsError(
-                f"Company {config.name!r} comes from files: customers and seed do not apply to it.",
-                "Leave those options out, or load the simulated company.",
-            )
-        folders = list(data) or [folder]
-    with _workspace(settings) as (connection, spill):
+    with _one_at_a_time(settings, tell), _workspace(settings) as (connection, spill):
+        folders = _data_folders(config, folder, data, customers, seed, settings, tell)
         prepared = _prepare(connection, spill, folder, config, folders, tell)
         replaced, tables = _write(connection, config, prepared, run_id, settings, tell)
-        report = LoadReport(
+        _keep_company(folder, settings)
+        return LoadReport(
             run_id=run_id,
             company=config.name,
             replaced=replaced,
@@ -97,8 +91,6 @@ def load(
             notes=tuple(prepared.notes),
             seconds=time.monotonic() - started,
         )
-    _keep_company(folder, settings)
-    return report
 
 
 @dataclass(frozen=True)
@@ -138,19 +130,42 @@ def _workspace(settings: Settings) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _simulate(config: Company, settings: Settings, customers: int | None, seed: int | None, tell: Progress) -> Path:
-    """Generate the source files of a simulated company; return their folder."""
-    from crm_agents.simulator import generate
+@contextmanager
+def _one_at_a_time(settings: Settings, tell: Progress) -> Iterator[None]:
+    """Let a second load of this installation wait, and say so."""
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.run_dir / "load.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell("another load is under way: this one waits for its turn")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
-    target = settings.home / "sources" / config.name
-    asked = {"customers": customers, "seed": seed}
-    generate(
-        target,
-        truth=settings.truth_dir,
-        progress=tell,
-        **{k: v for k, v in asked.items() if v is not None},  # type: ignore[arg-type]
-    )
-    return target
+
+def _data_folders(
+    config: Company,
+    folder: Path,
+    data: Sequence[Path],
+    customers: int | None,
+    seed: int | None,
+    settings: Settings,
+    tell: Progress,
+) -> list[Path]:
+    """Return the folders with the source files; for a simulated company without `data` they are generated first."""
+    asked = {name: value for name, value in (("customers", customers), ("seed", seed)) if value is not None}
+    if config.generator == "simulator" and not data:
+        from crm_agents.simulator import generate
+
+        target = settings.home / "sources" / config.name
+        generate(target, truth=settings.truth_dir, progress=tell, **asked)  # type: ignore[arg-type]
+        return [target]
+    if asked:
+        raise CrmAgentsError(
+            f"Company {config.name!r} comes from files: customers and seed do not apply to it.",
+            "Leave those options out, or load the simulated company.",
+        )
+    return list(data) or [folder]
 
 
 def _prepare(
@@ -164,23 +179,23 @@ def _prepare(
     """Read, map, check and count; the CRM is not touched."""
     mappings = find_mappings(folder)
     found = find_files(config, folders)
-    connection.execute(accounting.DDL)
+    connection.execute(sources.DDL)
     staged, notes = [], []
     for source in config.sources:
-        parts = stage(connection, found[source.name], source, spill)
+        parts = sources.stage(connection, found[source.name], source, spill)
         staged += parts
         if not parts:
             notes.append(f"{source.file} is not there: what it would fill stays empty.")
         tell(f"read {source.file}: {sum(part.rows for part in parts):,} rows")
     last_event_on = config.last_event_on or config.as_of or datetime.now(UTC).date()
-    labels = [part.file.label for part in staged]
     tables: list[MappedTable] = []
     for name in (name for name in owners_first() if name in mappings):
         mapped = map_table(connection, crm_tables()[name], mappings[name], last_event_on)
-        rejected = check_table(connection, mapped, [table.table.name for table in tables if table.rows], labels)
+        mapped = check_table(connection, mapped, [table.table.name for table in tables if table.rows])
         tables.append(mapped)
         notes += _notes_on_columns(mapped)
-        tell(f"mapped crm.{name}: {mapped.rows:,} rows" + (f", {rejected:,} of them rejected" if rejected else ""))
+        rejected = f", {mapped.rejected:,} of them rejected" if mapped.rejected else ""
+        tell(f"mapped crm.{name}: {mapped.rows:,} rows{rejected}")
     return _Prepared(staged, tables, accounting.account(connection, staged, tables), notes)
 
 

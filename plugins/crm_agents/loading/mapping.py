@@ -29,14 +29,19 @@ BOOKKEEPING = ("_source_file", "_row", "_reject")
 
 @dataclass(frozen=True)
 class MappedTable:
-    """A CRM table that a mapping fills: the columns it gives, those beyond the schema, and the files its rows are from."""
+    """A CRM table that a mapping fills.
+
+    `columns` are those that it gives, `extra` those of them beyond the schema, `sources` where its rows are from;
+    `rejected` rows cannot be used (known once `checks.check_table` has been there).
+    """
 
     table: CrmTable
     columns: tuple[str, ...]
     extra: tuple[str, ...]
     has_many_rows: bool
     rows: int
-    files: tuple[str, ...]
+    sources: tuple[str, ...]
+    rejected: int = 0
 
 
 def find_mappings(folder: Path) -> dict[str, Path]:
@@ -94,16 +99,31 @@ def map_table(connection: duckdb.DuckDBPyConnection, table: CrmTable, path: Path
             "Mend the SQL; where a cast failed, leave the column as text or TRY_CAST it.",
         ) from error
     mapped = f"mapped.{duck.name(table.name)}"
-    homeless = duck.value(connection, f"select count(*) from {mapped} where _row is null or _source_file is null")
-    if homeless:
-        raise CrmAgentsError(
-            f"{path}: {homeless:,} of its rows have no _row or no _source_file.",
-            "Take both from the source row that the CRM row comes from.",
-        )
+    _check_places(connection, mapped, path)
     rows = int(duck.value(connection, f"select count(*) from {mapped}"))
     extra = tuple(column for column in columns.values() if column not in table.columns)
-    files = tuple(row[0] for row in duck.rows(connection, f"select distinct _source_file from {mapped} order by 1"))
-    return MappedTable(table, tuple(columns.values()), extra, _is_list(given, "_row"), rows, files)
+    sources = duck.rows(
+        connection,
+        f"select distinct source from staged.files where source_file in (select distinct _source_file from {mapped})",
+    )
+    names = tuple(sorted(row[0] for row in sources))
+    return MappedTable(table, tuple(columns.values()), extra, _is_list(given, "_row"), rows, names)
+
+
+def _check_places(connection: duckdb.DuckDBPyConnection, mapped: str, path: Path) -> None:
+    """Refuse rows that do not say which source row they are from: they could not be accounted for."""
+    homeless = duck.value(
+        connection,
+        f"""select count(*) from {mapped} m
+        left join (select source_file, sum(rows) over (partition by source) as rows from staged.files) f
+            on f.source_file = m._source_file
+        where m._row is null or f.rows is null or m._row not between 1 and f.rows""",
+    )
+    if homeless:
+        raise CrmAgentsError(
+            f"{path}: {homeless:,} of its rows do not have the _source_file and _row of a source row.",
+            "Take both from the source row that the CRM row comes from.",
+        )
 
 
 def _hint(connection: duckdb.DuckDBPyConnection, error: Exception) -> str:

@@ -39,11 +39,12 @@ def write_counts(writer: Writer) -> None:
 
 def _whole_rows(writer: Writer, source: str) -> str:
     described = duck.rows(writer.connection, f"describe staged.{duck.name(source)}")
-    columns = [row[0] for row in described if row[0] not in ("_order", "_source_file", "_row")]
-    fields = ", ".join(f"{duck.name(column)} := s.{duck.name(column)}" for column in ("_row", *columns))
-    return f"""select q.*, to_json(struct_pack({fields})) as row
+    columns = [row[0] for row in described if row[0] not in ("_source_file", "_row")]
+    fields = "".join(f", {duck.name(column)} := s.{duck.name(column)}" for column in columns)
+    return f"""select q.*, to_json(struct_pack(_row := q._row{fields})) as row
         from accounting.quarantine q
-        join staged.{duck.name(source)} s on s._source_file = q.source_file and s._row = q._row"""
+        join staged.files f on f.source_file = q.source_file
+        join staged.{duck.name(source)} s on s._source_file = q.source_file and s._row = q._row + f.rows_before"""
 
 
 def _insert(writer: Writer, query: str) -> None:

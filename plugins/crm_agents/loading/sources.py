@@ -1,8 +1,10 @@
 """Source files as DuckDB relations: every column text, each row with the name of its file and its place in it.
 
 A csv becomes one Parquet file in the spill folder (read once, however many tables it feeds); a Parquet file is read where
-it lies. Schemas of the work database: ``staged`` has all rows of a source, ``main`` those that mappings see, ``dropped``
-the rows of a later folder that an earlier one has already, ``malformed`` the csv lines that do not fit their header.
+it lies. ``_row`` counts on from folder to folder, so that a mapping which unites rows of two folders still names each of
+them; ``staged.files`` says where each file begins. Schemas of the work database: ``staged`` has all rows of a source,
+``main`` those that mappings see, ``dropped`` the rows of a later folder that an earlier one has already, ``malformed`` the
+csv lines that do not fit their header.
 """
 
 from __future__ import annotations
@@ -20,19 +22,27 @@ from crm_agents.loading.files import SourceFile, check_columns, read_header, unp
 if TYPE_CHECKING:
     import duckdb
 
+DDL = """
+create table staged.files (source varchar, source_file varchar, rows_before bigint, rows bigint);
+create table malformed.lines (source varchar, source_file varchar, _row bigint, line varchar, rule varchar)
+"""
 # Lines with these faults are quarantined; any other fault of a csv concerns the whole file
 _LINE_FAULTS = {"MISSING COLUMNS": "has too few columns", "TOO MANY COLUMNS": "has too many columns"}
 
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A source file that DuckDB can read as Parquet; `rows` counts all of its data rows, malformed ones too."""
+    """A source file that DuckDB can read as Parquet.
+
+    `rows` counts all of its data rows, malformed ones too; `rows_before` those of the source in earlier folders.
+    """
 
     file: SourceFile
     parquet: Path
     columns: tuple[str, ...]
     rows: int
     malformed: int
+    rows_before: int
 
 
 def stage(
@@ -54,7 +64,9 @@ def stage(
     CrmAgentsError
         When a file cannot be read as company.yml says.
     """
-    staged = [_stage_file(connection, file, spill) for file in files]
+    staged: list[StagedFile] = []
+    for file in files:
+        staged.append(_stage_file(connection, file, spill, sum(part.rows for part in staged)))
     if not staged:
         columns = ", ".join(f"{duck.name(column)} varchar" for column in source.columns)
         for schema in ("staged", "main"):
@@ -62,18 +74,16 @@ def stage(
                 f"create table {schema}.{duck.name(source.name)} ({columns}, _source_file varchar, _row bigint)"
             )
         return []
-    parts = [_select(part) for part in staged]
-    connection.execute(f"create view staged.{duck.name(source.name)} as {' union all by name '.join(parts)}")
+    name = duck.name(source.name)
+    connection.execute(f"create view staged.{name} as {' union all by name '.join(_select(part) for part in staged)}")
     if len(staged) > 1:
         _unite(connection, source, staged)
     else:
-        connection.execute(
-            f"create view main.{duck.name(source.name)} as select * exclude (_order) from staged.{duck.name(source.name)}"
-        )
+        connection.execute(f"create view main.{name} as from staged.{name}")
     return staged
 
 
-def _stage_file(connection: duckdb.DuckDBPyConnection, file: SourceFile, spill: Path) -> StagedFile:
+def _stage_file(connection: duckdb.DuckDBPyConnection, file: SourceFile, spill: Path, rows_before: int) -> StagedFile:
     import duckdb
 
     path = unpacked(file, spill)
@@ -84,15 +94,19 @@ def _stage_file(connection: duckdb.DuckDBPyConnection, file: SourceFile, spill: 
         else:
             parquet = spill / f"{file.source.name}_{file.order}.parquet"
             malformed = _convert_csv(connection, file, path, parquet)
-        described = duck.rows(connection, f"describe select * from read_parquet({duck.text(str(parquet))})")
-        rows = duck.value(connection, f"select count(*) from read_parquet({duck.text(str(parquet))})")
+        described = duck.rows(connection, f"describe select * from {_parquet(parquet)}")
+        rows = duck.value(connection, f"select count(*) from {_parquet(parquet)}")
     except duckdb.Error as error:
         raise CrmAgentsError(
             f"{file.path} cannot be read: {duck.message(error)}.", "Export or copy it again."
         ) from error
     columns = tuple(row[0] for row in described)
     check_columns(file, columns)
-    return StagedFile(file, parquet, columns, rows + malformed, malformed)
+    connection.execute(
+        f"insert into staged.files values "
+        f"({duck.text(file.source.name)}, {duck.text(file.label)}, {rows_before}, {rows + malformed})"
+    )
+    return StagedFile(file, parquet, columns, rows + malformed, malformed, rows_before)
 
 
 def _convert_csv(connection: duckdb.DuckDBPyConnection, file: SourceFile, path: Path, parquet: Path) -> int:
@@ -106,7 +120,7 @@ def _convert_csv(connection: duckdb.DuckDBPyConnection, file: SourceFile, path: 
     connection.execute(
         f"copy (from read_csv({duck.text(str(path))}, auto_detect = false, header = true, columns = {{{columns}}}, "
         f"delim = {duck.text(file.source.delimiter)}, quote = '\"', escape = '\"', encoding = '{file.source.encoding}', "
-        f"store_rejects = true{line_end})) to {duck.text(str(parquet))} (format parquet)"
+        f"store_rejects = true, hive_partitioning = false{line_end})) to {duck.text(str(parquet))} (format parquet)"
     )
     connection.execute("set preserve_insertion_order = false")
     return _keep_malformed(connection, file)
@@ -137,10 +151,10 @@ def _keep_malformed(connection: duckdb.DuckDBPyConnection, file: SourceFile) -> 
 def _select(part: StagedFile) -> str:
     """Return the SELECT of one file's rows; malformed lines before a row count for its place."""
     columns = ", ".join(f"cast({duck.name(column)} as varchar) as {duck.name(column)}" for column in part.columns)
-    place = "file_row_number + 1"
+    place = f"file_row_number + {part.rows_before + 1}"
     joined = ""
     if part.malformed:
-        place = "file_row_number + 1 + coalesce(m.lines_before, 0)"
+        place += " + coalesce(m.lines_before, 0)"
         joined = f"""asof left join (
             select _row - number as rows_before, max(number) as lines_before
             from (
@@ -150,9 +164,14 @@ def _select(part: StagedFile) -> str:
             group by all
         ) m on file_row_number + 1 > m.rows_before"""
     return (
-        f"select {columns}, {part.file.order} as _order, {duck.text(part.file.label)} as _source_file, {place} as _row "
-        f"from read_parquet({duck.text(str(part.parquet))}, file_row_number = true) {joined}"
+        f"select {columns}, {duck.text(part.file.label)} as _source_file, {place} as _row "
+        f"from {_parquet(part.parquet, 'file_row_number = true')} {joined}"
     )
+
+
+def _parquet(path: Path, *options: str) -> str:
+    """Return the relation of one Parquet file; a folder called ``year=2024`` adds no column to it."""
+    return f"read_parquet({', '.join([duck.text(str(path)), 'hive_partitioning = false', *options])})"
 
 
 def _unite(connection: duckdb.DuckDBPyConnection, source: Source, staged: Sequence[StagedFile]) -> None:
@@ -170,17 +189,16 @@ def _unite(connection: duckdb.DuckDBPyConnection, source: Source, staged: Sequen
         f"""create table dropped.{name} as
         with firsts as (
             select * from staged.{name}
-            qualify row_number() over (partition by {duck.names(source.key)} order by _order, _row) = 1
+            qualify row_number() over (partition by {duck.names(source.key)} order by _row) = 1
         )
         select l._source_file, l._row, f._source_file as first_file, f._row as first_row,
                concat_ws(', ', {differing or "null"}) as differing
         from staged.{name} l
         join firsts f on {" and ".join(f"l.{duck.name(key)} = f.{duck.name(key)}" for key in source.key)}
-        where l._order > f._order"""
+        where l._row > f._row and l._source_file <> f._source_file"""
     )
     connection.execute(
-        f"""create view main.{name} as
-        select s.* exclude (_order) from staged.{name} s anti join dropped.{name} d using (_source_file, _row)"""
+        f"create view main.{name} as select s.* from staged.{name} s anti join dropped.{name} d using (_row)"
     )
 
 

@@ -9,7 +9,8 @@ event); later new or changed rows carry the moment of the load, because an inges
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from crm_agents import postgres
@@ -51,32 +52,29 @@ class Writer:
         self.stages = 0
 
     def __enter__(self) -> Writer:
-        self.connection.execute(f"attach '{postgres.conninfo('crm')}' as crm_db (type postgres)")
-        self.connection.execute("set pg_null_byte_replacement = ' '")
-        self.connection.execute("begin")
-        try:
-            self._prepare()
-        except BaseException:
-            self._leave("rollback")
-            raise
+        with _told():
+            self.connection.execute(f"attach '{postgres.conninfo('crm')}' as crm_db (type postgres)")
+            self.connection.execute("set pg_null_byte_replacement = ' '")
+            self.connection.execute("begin")
+            try:
+                self._prepare()
+            except BaseException:
+                self._leave("rollback")
+                raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        import duckdb
-
-        try:
-            self._leave("rollback" if kind else "commit")
-        except duckdb.Error as failure:
-            error = error or failure
-        if isinstance(error, duckdb.Error):
-            raise CrmAgentsError(
-                f"PostgreSQL did not take the load, and the CRM is as it was: {duck.message(error)}.",
-                "`crm-agents status` shows whether it runs; then load again.",
-            ) from error
+        with _told():
+            try:
+                self._leave("rollback" if kind else "commit")
+            finally:
+                if error:
+                    raise error
 
     def _prepare(self) -> None:
         tables = ", ".join(f"crm.{table}" for table in crm_tables())
-        self.run("select pg_advisory_xact_lock(hashtext('crm_agents.load'))")
+        # the first statement, because DuckDB's transactions see the moment of their first query: a load that waited for
+        # another one here sees what that one wrote
         self.run(f"lock table {tables} in share row exclusive mode")
         # people who write meanwhile wait, so this moment is later than any updated_at that an ingest can have seen
         self.moment = self.ask("select clock_timestamp()::text")
@@ -222,6 +220,20 @@ class Writer:
         self.connection.execute(f"create table crm_db.crm_ai.{stage} as {query}")
         self.run(f"analyze crm_ai.{stage}")
         return f"crm_ai.{stage}"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell a failure of PostgreSQL as one sentence."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise CrmAgentsError(
+            f"PostgreSQL did not take the load, and the CRM is as it was: {duck.message(error)}.",
+            "`crm-agents status` shows whether it runs; then load again.",
+        ) from error
 
 
 def _same(key: Sequence[str]) -> str:

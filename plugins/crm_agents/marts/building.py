@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from crm_agents import lake, postgres
+from crm_agents import postgres
 from crm_agents.company import Company, loaded_company
-from crm_agents.crm_schema import crm_tables
-from crm_agents.errors import CrmAgentsError
 from crm_agents.marts.results import WAY_OUT, BuildError, BuildResult, NodeResult, describe_failure
-from crm_agents.marts.running import PROJECT_DIR, exclusive, run_dbt
-from crm_agents.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    import duckdb
-
-# Which SQL, and which of the company's settings, the incremental tables were built with.
-STATE_DDL = "create table if not exists lake.intermediate.build_state (fingerprint VARCHAR)"
+from crm_agents.marts.running import exclusive, run_dbt
+from crm_agents.marts.state import Situation, look, remember
+from crm_agents.settings import load_settings
 
 
 def build(
@@ -72,15 +63,16 @@ def build(
     settings = load_settings()
     company = company or loaded_company(settings)
     with exclusive(settings):
-        batch_id, is_current = _look(company, settings)
-        refresh = full_refresh or not is_current
-        command = ["build", *_selection(select, bool(label_cutoffs), refresh, is_current), *_resources(tests)]
-        variables = _variables(as_of, cutoffs, label_cutoffs, company, batch_id)
+        situation = look(company, settings)
+        refresh = full_refresh or not situation.is_current
+        chosen = _chosen(select, situation, as_of, full_refresh, bool(label_cutoffs))
+        command = ["build", *chosen, *_resources(tests), *(["--full-refresh"] if refresh else [])]
+        variables = _variables(as_of, cutoffs, label_cutoffs, company, situation.batch_id)
         threads = 1 if refresh else settings.duckdb_threads  # large tables one after the other: they share the memory
         nodes, seconds = run_dbt(command, variables, settings, threads=threads)
-        result = BuildResult(run_id, nodes, seconds, batch_id)
-        if select is None and not result.failed and not is_current:
-            _remember(company, settings)
+        result = BuildResult(run_id, nodes, seconds, situation.batch_id)
+        if select is None and not result.failed:
+            remember(company, as_of, situation.batch_id, settings)
     if tests:
         _write_quality_results(result, as_of)
     return _checked(result, raise_on_failure)
@@ -108,33 +100,13 @@ def unit_tests(*, as_of: date, run_id: str, company: Company | None = None) -> B
     return _test("test_type:unit", as_of, run_id, company, raise_on_failure=False, record=False)
 
 
-def newest_batch(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the newest ingest batch that any raw table holds.
-
-    Raises
-    ------
-    CrmAgentsError
-        When a raw table is missing.
-    """
-    import duckdb
-
-    tables = " union all ".join(f"select max(_batch) as batch from lake.raw.{name}" for name in crm_tables())
-    try:
-        row = connection.execute(f"select coalesce(max(batch), 0) from ({tables})").fetchone()
-    except duckdb.CatalogException as error:
-        raise CrmAgentsError(
-            f"The lake has no raw data yet: {str(error).splitlines()[0]}", "`crm-agents run ingest_crm` fills it."
-        ) from error
-    return int(row[0]) if row else 0
-
-
 def _test(
     kind: str, as_of: date, run_id: str, company: Company | None, raise_on_failure: bool, record: bool = True
 ) -> BuildResult:
     settings = load_settings()
     company = company or loaded_company(settings)
     with exclusive(settings, shared=True):
-        batch_id, _ = _look(company, settings)
+        batch_id = look(company, settings).batch_id
         variables = _variables(as_of, None, (), company, batch_id)
         nodes, seconds = run_dbt(["test", "--select", kind], variables, settings, threads=settings.duckdb_threads)
     result = BuildResult(run_id, nodes, seconds, batch_id)
@@ -143,41 +115,14 @@ def _test(
     return _checked(result, raise_on_failure)
 
 
-def _look(company: Company, settings: Settings) -> tuple[int, bool]:
-    """Return the newest batch in raw, and whether the tables were built with today's SQL and settings."""
-    with lake.connect(settings=settings) as connection:
-        batch_id = newest_batch(connection)
-        connection.execute(STATE_DDL)
-        row = connection.execute("select max(fingerprint) from lake.intermediate.build_state").fetchone()
-    return batch_id, bool(row and row[0] == _fingerprint(company))
-
-
-def _remember(company: Company, settings: Settings) -> None:
-    with lake.connect(settings=settings) as connection:
-        connection.execute("begin")
-        connection.execute("delete from lake.intermediate.build_state")
-        connection.execute("insert into lake.intermediate.build_state values (?)", [_fingerprint(company)])
-        connection.execute("commit")
-
-
-def _fingerprint(company: Company) -> str:
-    """Hash everything that decides what a row of an incremental table looks like, other than the data."""
-    digest = hashlib.sha256(json.dumps([company.purchase_statuses, company.non_product_codes]).encode())
-    for folder in ("models", "macros"):
-        for path in sorted((PROJECT_DIR / folder).rglob("*.sql")):
-            digest.update(path.relative_to(PROJECT_DIR).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update((PROJECT_DIR / "dbt_project.yml").read_bytes())
-    return digest.hexdigest()
-
-
-def _selection(select: Sequence[str] | None, labels: bool, refresh: bool, is_current: bool) -> list[str]:
-    chosen = ["--select", *select] if select else []
-    left_out = []
-    if select is None and is_current:
-        left_out.append("config.materialized:view")  # views follow their tables by themselves
-    if select is None and not labels and not refresh:
-        left_out.append("lbl_customers")
-    return [*chosen, *(["--exclude", *left_out] if left_out else []), *(["--full-refresh"] if refresh else [])]
+def _chosen(
+    select: Sequence[str] | None, situation: Situation, as_of: date, full_refresh: bool, labels: bool
+) -> list[str]:
+    if select is not None:
+        return ["--select", *select]
+    if full_refresh and situation.is_current:
+        return ["--exclude", "config.materialized:view"]
+    return situation.selection(as_of, labels=labels)
 
 
 def _resources(tests: bool) -> list[str]:

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from crm_agents.company import Source
-from crm_agents.loading import accounting
+from crm_agents.loading import sources
 from crm_agents.loading.files import SourceFile
 from crm_agents.loading.sources import stage
 
@@ -19,7 +19,7 @@ def work(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 2, "preserve_insertion_order": False}) as connection:
         for schema in ("staged", "dropped", "malformed", "accounting"):
             connection.execute(f"create schema {schema}")
-        connection.execute(accounting.DDL)
+        connection.execute(sources.DDL)
         yield connection
 
 
@@ -55,7 +55,8 @@ def test_rows_keep_their_place_around_malformed_lines(work: duckdb.DuckDBPyConne
 
 
 def test_parquet_is_text_and_counted(work: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    path = tmp_path / "typed.parquet"
+    path = tmp_path / "year=2024" / "typed.parquet"
+    path.parent.mkdir()
     work.execute(
         "copy (select range as n, range / 2 as half, date '2024-01-01' + range::int as day, range % 2 = 0 as even "
         f"from range(3)) to '{path}' (format parquet)"
