@@ -267,7 +267,15 @@ def test_bad_mappings(shop: Any, fails: Callable[..., None]) -> None:
         ("select customer_id, _source_file, _row from orders", "orders.sql returns no column order_id"),
         ("select order_id, customer_id from orders", "returns no column _source_file, _row"),
         ("select order_id, state as _state, _source_file, _row from orders", "a column '_state'"),
-        ("select order_id, null as _row, _source_file from orders", "3 of its rows do not have the _source_file and _row"),
+        (
+            "select order_id, 'elsewhere' as _source_file, _row from orders",
+            "3 of its rows do not have the _source_file",
+        ),
+        ("select order_id, _source_file, _row + 2 as _row from orders", "2 of its rows do not have the _source_file"),
+        (
+            "select order_id, null as _row, _source_file from orders",
+            "3 of its rows do not have the _source_file and _row",
+        ),
         (
             "select order_id, customer_id::integer as customer_id, _source_file, _row from orders",
             *("orders.sql: Conversion Error", "'c1'", "TRY_CAST"),

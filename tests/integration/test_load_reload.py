@@ -278,6 +278,32 @@ class TestTwoFolders:
         assert [(file.used, file.quarantined) for file in report.files if "customers" in file.file] == [(0, 1), (0, 1)]
         assert ("(no table)", "second/customers.csv", 1) in [row[:3] for row in shop.quarantine()]
 
+    def test_rows_of_both_folders_in_one_crm_row(self, shop: Any, second: Path) -> None:
+        shop.write(
+            "orders.csv",
+            "order_id,customer_id,ordered_at,promised_at,state\n"
+            "o4,c1,2024-03-01,,placed\no5,c1,2024-03-02,,placed\no6,bad,2024-03-02,,placed\no1,c1,,,\n",
+            folder=second,
+        )
+        shop.map(
+            "customers",
+            "select customer_id, min(ordered_at) as created_at, any_value(_source_file) as _source_file, "
+            "list(_row) as _row, case when customer_id = 'bad' then 'a bad customer' end as _reject "
+            "from orders where customer_id is not null group by customer_id",
+        )
+        for table in ("orders", "order_items"):
+            (shop.folder / f"{table}.sql").unlink()
+        report = shop.load([shop.data, second])
+        counts = {file.file: (file.read, file.used, file.quarantined) for file in report.files}
+        assert counts["data/orders.csv"] == (3, 2, 1)
+        assert counts["second/orders.csv"] == (4, 2, 2)
+        assert [row[:3] for row in shop.quarantine() if "orders.csv" in row[1]] == [
+            ("(no table)", "data/orders.csv", 3),
+            ("(no table)", "second/orders.csv", 4),
+            ("customers", "second/orders.csv", 3),
+        ]
+        assert shop.crm("select row ->> 'order_id' from crm_ai.quarantine where table_name = 'customers'") == [("o6",)]
+
     def test_without_a_key(self, shop: Any, second: Path) -> None:
         shop.source("orders").pop("key")
         shop.write("orders.csv", "order_id,customer_id,ordered_at,promised_at,state\n", folder=second)

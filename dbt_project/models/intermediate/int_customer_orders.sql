@@ -12,18 +12,20 @@
 #}
 -- depends_on: {{ ref('int_customer_changes') }}
 
-with orders as (
+with dated_orders as (
+
+    select * from {{ ref('fct_orders') }}
+    where customer_id is not null and ordered_on is not null
+
+),
+
+orders as (
 
     select
         *,
         case when is_late then delivered_on end as late_on
-    from {{ ref('fct_orders') }}
-    where
-        customer_id is not null
-        and ordered_on is not null
-        {% if is_incremental() -%}
-        and order_id in (select order_id from {{ changed(this) }})
-        {%- endif %}
+    from dated_orders
+    {{ only_changed('order_id') }}
 
 ),
 
@@ -81,17 +83,17 @@ gaps as (
 purchased as (
 
     select
-        customer_id,
-        product_id,
-        ordered_on
-    from {{ ref('fct_order_items') }}
+        dated_orders.customer_id,
+        dated_orders.ordered_on,
+        lines.product_id
+    from {{ ref('fct_order_items') }} as lines
+    inner join dated_orders on lines.order_id = dated_orders.order_id
     where
-        is_purchase_line
-        and is_product
-        and not is_duplicate
-        and product_id is not null
-        and customer_id is not null
-        and ordered_on is not null
+        dated_orders.is_purchase
+        and lines.is_purchase_line
+        and lines.is_product
+        and not lines.is_duplicate
+        and lines.product_id is not null
 
 ),
 
