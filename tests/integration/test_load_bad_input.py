@@ -343,3 +343,16 @@ def test_options_of_the_simulator_elsewhere(shop: Any) -> None:
     shop.load()
     with pytest.raises(CrmAgentsError, match="customers and seed do not apply"):
         load(str(shop.folder), [shop.data], customers=10)
+
+
+def test_too_little_memory(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.load()
+    monkeypatch.setenv("CRM_AGENTS_DUCKDB_MEMORY", "40MB")
+    shop.map(
+        "orders",
+        "select order_id, (select len(list(md5(range::varchar))) from range(2000000)) as wide, _source_file, _row "
+        "from orders",
+    )
+    with pytest.raises(CrmAgentsError, match=r"The load could not go on: .*CRM_AGENTS_DUCKDB_MEMORY"):
+        shop.load()
+    assert shop.crm(CRM_SIZE) == [(3, 3, 4)]

@@ -41,9 +41,9 @@ purchase_days as (
 
 ),
 
-{% if is_incremental() -%}
 earlier_purchases as (
 
+    {% if is_incremental() -%}
     select
         before.customer_id,
         max(before.ordered_on) as ordered_on
@@ -51,32 +51,30 @@ earlier_purchases as (
     inner join {{ changed(this) }}_from as changed on before.customer_id = changed.customer_id
     where before.is_purchase and before.ordered_on < changed.changed_from
     group by before.customer_id
+    {%- else -%}
+    select
+        customer_id,
+        ordered_on
+    from purchase_days
+    where false
+    {%- endif %}
 
 ),
 
-{% endif -%}
 gaps as (
 
     select
         purchase_days.first_order_id,
         purchase_days.customer_id,
         purchase_days.ordered_on,
-        {% if is_incremental() -%}
         coalesce(
             lag(purchase_days.ordered_on) over (
                 partition by purchase_days.customer_id order by purchase_days.ordered_on
             ),
             earlier_purchases.ordered_on
         ) as previous_on
-        {%- else -%}
-        lag(purchase_days.ordered_on) over (
-            partition by purchase_days.customer_id order by purchase_days.ordered_on
-        ) as previous_on
-        {%- endif %}
     from purchase_days
-    {% if is_incremental() -%}
     left join earlier_purchases on purchase_days.customer_id = earlier_purchases.customer_id
-    {%- endif %}
 
 ),
 

@@ -153,5 +153,5 @@ def _next(console: Console, found: Summary) -> None:
     console.print("crm-agents up                                    Airflow and MLflow in the browser, with this state")
     console.print('crm-agents query "select * from crm_ai.scores order by value desc limit 20"', markup=False)
     console.print('crm-agents query "select * from marts.fct_sales_daily" --on lake', markup=False)
-    if found.run:
+    if found.run and found.run[5]:
         console.print(f"crm-agents undo {found.run[0]}    takes this run back", markup=False)

@@ -56,7 +56,7 @@ def _repeated_keys(mapped: MappedTable) -> str:
     source = f"mapped.{duck.name(mapped.table.name)}"
     return f"""
         with candidates as (
-            select m.*, m.rowid as _mapped, f.source from {source} m
+            select m.*, m.rowid as _mapped, f.source as _source from {source} m
             semi join (
                 select {key} from {source} where _rule is null group by {key} having count(*) > 1
             ) k using ({key})
@@ -64,18 +64,18 @@ def _repeated_keys(mapped: MappedTable) -> str:
             where m._rule is null
         ),
         placed as (
-            select *, row_number() over earlier as place,
-                   first_value(source) over earlier as first_source, first_value(_row) over earlier as first_row
+            select *, row_number() over earlier as _place,
+                   first_value(_source) over earlier as _first_source, first_value(_row) over earlier as _first_row
             from candidates
-            window earlier as (partition by {key} order by _row, source, _mapped)
+            window earlier as (partition by {key} order by _row, _source, _mapped)
         )
         select m._mapped, 'repeats a key',
-               {_shown_key(mapped)} || ' is already in ''row ' || (m.first_row - f.rows_before) || ' of '
+               {_shown_key(mapped)} || ' is already in ''row ' || (m._first_row - f.rows_before) || ' of '
                || f.source_file || ''''
         from placed m
         join staged.files f
-            on f.source = m.first_source and m.first_row > f.rows_before and m.first_row <= f.rows_before + f.rows
-        where m.place > 1"""
+            on f.source = m._first_source and m._first_row > f.rows_before and m._first_row <= f.rows_before + f.rows
+        where m._place > 1"""
 
 
 def _without_owner(mapped: MappedTable, column: str, owner: str) -> str:

@@ -110,6 +110,8 @@ def _workspace(settings: Settings) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
 
     root = settings.duckdb_dir / "spill"
     root.mkdir(parents=True, exist_ok=True)
+    for leftover in root.glob("load-*"):  # of a load that was killed; no other one is under way
+        shutil.rmtree(leftover, ignore_errors=True)
     spill = Path(tempfile.mkdtemp(prefix="load-", dir=root))
     connection = lake.open_duckdb(settings)
     try:
@@ -120,10 +122,10 @@ def _workspace(settings: Settings) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
             connection.execute(f"create schema {schema}")
         casts.define_macros(connection)
         yield connection, spill
-    except duckdb.OutOfMemoryException as error:
+    except duckdb.OperationalError as error:  # no memory, no disk: neither the files nor the mapping are to blame
         raise CrmAgentsError(
-            f"The load needs more memory than DuckDB may use ({settings.duckdb_memory_limit}): {duck.message(error)}.",
-            "Raise CRM_AGENTS_DUCKDB_MEMORY, or free disk space for spilling.",
+            f"The load could not go on: {duck.message(error)}.",
+            f"Free disk space in {settings.home}, or raise CRM_AGENTS_DUCKDB_MEMORY ({settings.duckdb_memory_limit}).",
         ) from error
     finally:
         connection.close()

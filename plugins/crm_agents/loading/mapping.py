@@ -93,7 +93,7 @@ def map_table(connection: duckdb.DuckDBPyConnection, table: CrmTable, path: Path
         given = {row[0]: row[1] for row in duck.rows(connection, f"describe {duck.name(view)}")}
         columns = _match_columns(table, given, path)
         connection.execute(_mapped_sql(table, view, given, columns, last_event_on))
-    except duckdb.Error as error:
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
         raise CrmAgentsError(
             f"{path}: {duck.message(error)}{_hint(connection, error)}.",
             "Mend the SQL; where a cast failed, leave the column as text or TRY_CAST it.",

@@ -1,0 +1,55 @@
+"""dbt's own tests: unit tests of each business rule, and rules over whole tables that leave rows in quality_results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crm_agents import marts, postgres
+from tests.raw_lake import AS_OF, COMPANY, RawLake
+
+RESULTS = """
+    select expectation, table_name, severity, success, unexpected_count, as_of from crm_ai.quality_results
+    where run_id = %s and stage = 'dbt_tests'
+"""
+
+
+def results(run_id: str) -> dict[str, tuple]:
+    with postgres.connect() as crm:
+        return {row[0]: row[1:] for row in crm.execute(RESULTS, [run_id]).fetchall()}
+
+
+def test_rules_hold_and_a_broken_one_is_found(installation: Path) -> None:
+    raw = RawLake()
+    raw.arrive("customers", "customer_id created_at", ("ada", "2024-01-01"))
+    raw.arrive("orders", "order_id customer_id ordered_at status", ("o1", "ada", "2024-02-01", "completed"))
+    raw.arrive("orders", "order_id customer_id ordered_at status", ("o2", "nobody", "2024-02-01", "refunded"))
+    raw.arrive("order_items", "order_id line_no product_id quantity unit_price", ("o1", 1, "pen", 2, 5))
+    raw.build()
+
+    units = marts.unit_tests(as_of=AS_OF, run_id="units", company=COMPANY)
+    assert set(units.summary()) == {"pass"}
+    assert len(units.nodes) >= 7
+
+    tested = marts.test(as_of=AS_OF, run_id="good", company=COMPANY)  # warnings do not fail
+    rows = results("good")
+    assert len(rows) == len(tested.nodes) > 80
+    assert rows["no_row_is_lost"] == ("marts.dim_customers", "critical", True, 0, AS_OF)
+    warnings = {name: row for name, row in rows.items() if not row[2]}
+    assert {row[0] for row in warnings.values()} == {
+        "marts.fct_orders",
+        "marts.fct_order_items",
+        "marts.fct_sales_daily",
+    }
+    assert {row[1] for row in warnings.values()} == {"warning"}
+
+    raw.query("update lake.marts.fct_order_items set gross_amount = 11")
+    with pytest.raises(marts.BuildError, match="Test .* failed"):
+        marts.test(as_of=AS_OF, run_id="bad", company=COMPANY)
+    broken = {name for name, row in results("bad").items() if row[1] == "critical" and not row[2]}
+    assert broken == {
+        "order_lines_keep_their_totals",
+        "orders_add_up_their_lines_and_payments",
+        "daily_sales_add_up_the_lines",
+    }
