@@ -21,15 +21,15 @@ skipped task means that nothing was new.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, task
+from airflow.sdk import DAG, AssetOrTimeSchedule, Param, task
 
 from crm_agents.orchestration import context
 from crm_agents.orchestration.assets import CRM, RAW
-from crm_agents.orchestration.defaults import dag_settings
+from crm_agents.orchestration.defaults import at_times, dag_settings
 
 with DAG(
     "ingest_crm",
-    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[CRM]),
+    schedule=AssetOrTimeSchedule(timetable=at_times("*/15 * * * *"), assets=[CRM]),
     doc_md=__doc__,
     params={
         "as_of": context.AS_OF,

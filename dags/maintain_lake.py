@@ -15,13 +15,13 @@ training set can always be read again.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, task
+from airflow.sdk import DAG, Param, task
 
-from crm_agents.orchestration.defaults import dag_settings
+from crm_agents.orchestration.defaults import at_times, dag_settings
 
 with DAG(
     "maintain_lake",
-    schedule=CronTriggerTimetable("30 2 * * *", timezone="UTC"),
+    schedule=at_times("30 2 * * *"),
     doc_md=__doc__,
     params={
         "keep_days": Param(30, type="integer", minimum=1, title="Keep days", description="Younger snapshots stay.")

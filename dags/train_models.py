@@ -19,17 +19,15 @@ is a success. Where data are too thin the run succeeds and `crm_ai.data_usabilit
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, task
+from airflow.sdk import DAG, AssetOrTimeSchedule, Param, TriggerRule, task
 
 from crm_agents.orchestration import context
 from crm_agents.orchestration.assets import CHAMPIONS, CUSTOMER_FEATURES
-from crm_agents.orchestration.defaults import dag_settings
+from crm_agents.orchestration.defaults import at_times, dag_settings
 
 with DAG(
     "train_models",
-    schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 3 * * 1", timezone="UTC"), assets=[CUSTOMER_FEATURES]
-    ),
+    schedule=AssetOrTimeSchedule(timetable=at_times("0 3 * * 1"), assets=[CUSTOMER_FEATURES]),
     doc_md=__doc__,
     params={
         "as_of": context.AS_OF,

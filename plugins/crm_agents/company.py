@@ -69,7 +69,10 @@ class Promotion(Section):
     max_champion_age_days: int = Field(90, ge=1)
     min_grade: Literal["A", "B"] = "B"
     max_calibration_loss: float = Field(
-        0.01, ge=0, le=1, description="By which the expected calibration error may exceed the champion's: sampling noise."
+        0.01,
+        ge=0,
+        le=1,
+        description="By which the expected calibration error may exceed the champion's: sampling noise.",
     )
     min_slice_rows: int = Field(200, ge=1, description="Rows from which a slice of the holdout is judged by itself.")
     max_slice_auc_loss: float = Field(0.02, ge=0, le=1, description="By which no slice's AUC may fall.")

@@ -16,7 +16,7 @@ from crm_agents.settings import load_settings
 FINISHED = ("success", "failed")
 POLL_SECONDS = 0.5
 # How long an asset event may take to become a run of the DAG that waits for it.
-HANDOVER_SECONDS = 30.0
+HANDOVER_SECONDS = 60.0
 SETTLE_SECONDS = 2.0
 
 Tell = Callable[[str, str], None]
@@ -132,9 +132,16 @@ def _add_followers(
         for follower in (follower for event in events for follower in event.created_runs):
             runs.setdefault(follower, RunOfDag(*follower))
         expected = {dag_id for event in events for dag_id in event.consumers}
-        arrived = {follower[0] for event in events for follower in event.created_runs}
-        if expected <= arrived or time.monotonic() - first_seen > HANDOVER_SECONDS:
-            handed_over[key] = -1
-        else:
+        missing = expected - {follower[0] for event in events for follower in event.created_runs}
+        if any(_is_busy(client, dag_id) for dag_id in missing):
+            handed_over[key] = time.monotonic()  # one run of a DAG at a time: ours comes after the present one
             is_waiting = True
+        elif missing and time.monotonic() - first_seen < HANDOVER_SECONDS:
+            is_waiting = True
+        else:
+            handed_over[key] = -1
     return is_waiting
+
+
+def _is_busy(client: AirflowClient, dag_id: str) -> bool:
+    return any(run.state in ("running", "queued") for run in client.runs(dag_id))

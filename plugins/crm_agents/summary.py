@@ -53,7 +53,7 @@ class Summary:
 QUERIES = {
     "loaded": """
         select table_name, sum(rows_read), sum(rows_used), sum(rows_quarantined) from crm_ai.load_counts
-        where run_id = (select run_id from crm_ai.load_counts order by at desc limit 1)
+        where run_id = (select run_id from crm_ai.load_counts order by at desc limit 1) and table_name <> '(whole file)'
         group by table_name order by 2 desc, 1
     """,
     "quarantined": """

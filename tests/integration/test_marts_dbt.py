@@ -45,7 +45,7 @@ def test_rules_hold_and_a_broken_one_is_found(installation: Path) -> None:
     assert {row[1] for row in warnings.values()} == {"warning"}
 
     raw.query("update lake.marts.fct_order_items set gross_amount = 11")
-    with pytest.raises(marts.BuildError, match="Test .* failed"):
+    with pytest.raises(marts.BuildError, match=r"Test .* failed"):
         marts.test(as_of=AS_OF, run_id="bad", company=COMPANY)
     broken = {name for name, row in results("bad").items() if row[1] == "critical" and not row[2]}
     assert broken == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from crm_agents.marts import running
 from crm_agents.settings import load_settings, secret
 from tests.raw_lake import AS_OF, COMPANY, RawLake
 
+PERSON = "Zebedee Quill"
+
 
 def test_without_raw_data_the_way_out_is_named(installation: Path) -> None:
     with pytest.raises(CrmAgentsError, match=r"no raw data yet.*customers.*crm-agents run ingest_crm"):
@@ -21,7 +24,7 @@ def test_without_raw_data_the_way_out_is_named(installation: Path) -> None:
 
 def test_a_company_of_customers_only_builds_and_a_failing_model_is_named(installation: Path) -> None:
     raw = RawLake()
-    raw.arrive("customers", "customer_id created_at", ("ada", "2024-01-01"), ("ben", "2024-02-01"))
+    raw.arrive("customers", "customer_id name created_at", ("ada", PERSON, "2024-01-01"), ("ben", PERSON, "2024-02-01"))
     built = raw.build()
     assert set(built.summary()) == {"success"}
     assert built.by_layer()["marts"]["models"] >= 15
@@ -61,7 +64,7 @@ def _no_secret_and_no_person_in_files() -> None:
     assert (folder / "profiles.yml").stat().st_mode & 0o777 == 0o600
     texts = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     assert len(texts) > 5
-    for needle in (secret(settings, "postgres_password"), "ada"):
+    for needle in (secret(settings, "postgres_password"), PERSON):
         assert not any(needle.encode() in text for text in texts), needle
 
 
@@ -87,3 +90,17 @@ def test_one_build_at_a_time(installation: Path) -> None:
         order.append("first")
     waiting.join(20)
     assert order == ["first", "second"]
+
+
+def test_a_broken_project_is_told(installation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "dbt_project"
+    shutil.copytree(running.PROJECT_DIR, project)
+    monkeypatch.setattr(running, "PROJECT_DIR", project)
+    raw = RawLake()
+    part = project / "models/intermediate/features/int_order_features.sql"
+    part.write_text(part.read_text() + "{{ exceptions.raise_compiler_error('half a thought') if execute }}")
+    with pytest.raises(marts.BuildError, match=r"Model ftr_customers \(layer features\) failed: .*half a thought"):
+        raw.build()
+    part.write_text("select {{ ref('no_such_model') }}")
+    with pytest.raises(CrmAgentsError, match=r"dbt could not run: .*no_such_model"):
+        raw.build()

@@ -36,9 +36,16 @@ NO_PURCHASE_YET = "No purchase yet: there is nothing to judge the next one by."
 def perceive(run: AgentRun, company: Company) -> Perceived:
     """Look what is there: customers with features at as_of, and whether they are enough to work with."""
     with lake.connect() as connection:
-        row = connection.execute(
-            "select count(*), count(*) filter (has_purchased) from features.ftr_customers where as_of = ?", [run.as_of]
+        is_built = connection.execute(
+            "select 1 from duckdb_tables() where schema_name = 'features' and table_name = 'ftr_customers'"
         ).fetchone()
+        row = (
+            is_built
+            and connection.execute(
+                "select count(*), count(*) filter (has_purchased) from features.ftr_customers where as_of = ?",
+                [run.as_of],
+            ).fetchone()
+        )
     customers, buyers = row or (0, 0)
     needed = company.minimum_data.customers
     if not customers:

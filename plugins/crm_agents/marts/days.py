@@ -55,29 +55,17 @@ def training_cutoffs(company: Company, as_of: date, first_order_on: date | None)
     Parameters
     ----------
     first_order_on : date or None
-        Beginning of the history: a training cut-off needs 90 days of it, unless none has that much; then every
-        cut-off after the first order is taken.
-
-    Raises
-    ------
-    CrmAgentsError
-        When the history is too short for a single training cut-off.
+        Beginning of the history: a training cut-off needs 90 days of it. Where none has that much, every cut-off after
+        the first order is taken; where there is none, `train` is empty and the caller has too little to learn from.
     """
     horizon = company.prediction.horizon_days
     test = as_of - timedelta(days=horizon)
     first_step = math.ceil(horizon / CUTOFF_SPACING_DAYS)
     steps = range(first_step, first_step + company.prediction.cutoffs)
     candidates = [test - timedelta(days=step * CUTOFF_SPACING_DAYS) for step in steps]
-    after_first = [day for day in candidates if first_order_on is not None and day > first_order_on]
-    with_history = [day for day in after_first if (day - first_order_on).days >= MIN_HISTORY_DAYS]  # type: ignore[operator]
-    train = with_history or after_first
-    if not train:
-        raise CrmAgentsError(
-            f"{company.title} has too little history to learn from: "
-            + (f"its first order is of {first_order_on}." if first_order_on else "it has no orders."),
-            f"A first training needs orders from before {candidates[0]} (horizon_days in company.yml is {horizon}).",
-        )
-    return TrainingCutoffs(test, tuple(train))
+    history = {day: (day - first_order_on).days if first_order_on else 0 for day in candidates}
+    long_enough = tuple(day for day in candidates if history[day] >= MIN_HISTORY_DAYS)
+    return TrainingCutoffs(test, long_enough or tuple(day for day in candidates if history[day] > 0))
 
 
 def company_as_of(

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,10 @@ def run_dbt(
     finally:
         _close_connections()
     _raise_unless_run(done)
-    errors = [event.msg for event in log if event.level == "error"]
-    nodes = tuple(_node_result(result, manifest, errors) for result in getattr(done.result, "results", None) or ())
-    return nodes, time.perf_counter() - started
+    nodes = [_node_result(result, manifest) for result in getattr(done.result, "results", None) or ()]
+    if not any(node.failed for node in nodes):
+        nodes = [_uncover(node, log) for node in nodes]
+    return tuple(nodes), time.perf_counter() - started
 
 
 @contextmanager
@@ -152,16 +154,13 @@ def _write_log(log: list[Any], settings: Settings) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _node_result(result: Any, manifest: Any, errors: list[str]) -> NodeResult:
+def _node_result(result: Any, manifest: Any) -> NodeResult:
     node = result.node
     kind = str(node.resource_type)
     about = _table_node(node, manifest) if kind in ("test", "unit_test") else node
     schema = str(getattr(about, "schema", ""))
     name = getattr(about, "alias", None) or getattr(about, "identifier", None) or node.name
     status, message = str(result.status), result.message
-    if status == "skipped" and "compilation error" in (message or "").lower():
-        # dbt calls a model skipped whose ephemeral part cannot be compiled, and tells why in its log only.
-        status, message = "error", next((text for text in errors if "Compilation Error" in text), message)
     return NodeResult(
         name=node.name,
         kind=kind,
@@ -175,10 +174,20 @@ def _node_result(result: Any, manifest: Any, errors: list[str]) -> NodeResult:
     )
 
 
+def _uncover(node: NodeResult, log: list[Any]) -> NodeResult:
+    """Call a model failed that dbt calls skipped: its ephemeral part cannot be compiled, as only the log tells."""
+    if node.status != "skipped":
+        return node
+    found = next((event.msg for event in log if "Compilation Error" in event.msg and event.level == "error"), None)
+    return replace(node, status="error", message=first_sentence(found)) if found else node
+
+
 def _table_node(test: Any, manifest: Any) -> Any:
-    """Return the node that a test is about: what it is attached to, else the first table that it reads."""
+    """Return the node that a test is about: what it is attached to, else the first model that it reads."""
     attached = getattr(test, "attached_node", None) or getattr(test, "tested_node_unique_id", None)
-    candidates = [attached] if attached else test.depends_on.nodes
+    candidates = (
+        [attached] if attached else sorted(test.depends_on.nodes, key=lambda name: not name.startswith("model."))
+    )
     for unique_id in candidates:
         found = manifest.nodes.get(unique_id) or manifest.sources.get(unique_id)
         if found is not None:

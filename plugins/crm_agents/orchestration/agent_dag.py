@@ -17,7 +17,6 @@ from airflow.sdk import (
     DAG,
     Asset,
     AssetOrTimeSchedule,
-    CronTriggerTimetable,
     Label,
     TriggerRule,
     get_current_context,
@@ -27,7 +26,7 @@ from airflow.sdk.definitions.asset import BaseAsset
 
 from crm_agents.agents import frame
 from crm_agents.orchestration import context
-from crm_agents.orchestration.defaults import dag_settings
+from crm_agents.orchestration.defaults import at_times, dag_settings
 
 
 def agent_dag(
@@ -52,7 +51,7 @@ def agent_dag(
     """
     with DAG(
         agent.AGENT,
-        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(every, timezone="UTC"), assets=fresh),
+        schedule=AssetOrTimeSchedule(timetable=at_times(every), assets=fresh),
         doc_md=doc,
         params={"as_of": context.AS_OF},
         **dag_settings(owner="customer-agents", tags=tags),

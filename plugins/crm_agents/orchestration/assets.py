@@ -20,7 +20,9 @@ MARTS = (
     "fct_sales_daily",
 )
 
-CRM = Asset(name="crm", uri="x-crm://crm", group="crm", watchers=[AssetWatcher(name="crm_changed", trigger=CrmChanged())])
+CRM = Asset(
+    name="crm", uri="x-crm://crm", group="crm", watchers=[AssetWatcher(name="crm_changed", trigger=CrmChanged())]
+)
 RAW = Asset(name="raw", uri="x-lake://raw", group="lake")
 MART_ASSETS = tuple(Asset(name=f"marts.{name}", uri=f"x-lake://marts/{name}", group="marts") for name in MARTS)
 CUSTOMER_FEATURES = Asset(name="features.ftr_customers", uri="x-lake://features/ftr_customers", group="features")

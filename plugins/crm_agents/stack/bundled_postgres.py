@@ -79,7 +79,9 @@ def initialise(settings: Settings) -> None:
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
     user = system_user()
-    _open_way(data, user)
+    if user:
+        shutil.chown(data, user, user)
+    open_way(settings)
     with tempfile.NamedTemporaryFile("w", suffix=".pw") as password:
         password.write(secret(settings, "postgres_password") + "\n")
         password.flush()
@@ -107,12 +109,11 @@ def server_command(settings: Settings, port: int) -> list[str]:
     ]
 
 
-def _open_way(data: Path, user: str | None) -> None:
-    """Give the data folder to `user`, and let everyone pass through (not list) the folders above it."""
-    if not user:
+def open_way(settings: Settings) -> None:
+    """As root, let the server's account pass through (not list) the folders above its programs and its data."""
+    if not system_user():
         return
-    shutil.chown(data, user, user)
-    for program_or_data in (data, binary("postgres")):
+    for program_or_data in (settings.postgres_dir, binary("postgres")):
         for parent in program_or_data.resolve().parents:
             mode = parent.stat().st_mode
             if not mode & stat.S_IXOTH:

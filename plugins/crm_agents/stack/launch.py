@@ -29,6 +29,7 @@ class Program:
 
 
 def _postgres(settings: Settings) -> Program:
+    bundled_postgres.open_way(settings)  # the rights of a folder above may have changed since the last start
     command = bundled_postgres.server_command(settings, read_ports(settings)["postgres"])
     return Program(command, user=bundled_postgres.system_user())
 
