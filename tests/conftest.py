@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -64,6 +65,7 @@ def postgres_home() -> Iterator[Path]:
     finally:
         process.send_signal(signal.SIGQUIT)  # at once: what is thrown away needs no shutdown checkpoint
         process.wait(30)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _wait_for(port: int, process: subprocess.Popen, log: Path) -> None:

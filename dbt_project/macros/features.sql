@@ -13,15 +13,16 @@
 
 {#
     The rows that a run computes: for a cut-off that `built` does not hold yet every customer, for one that it holds
-    those of whom anything changed since.
+    those of whom anything changed since. With var `whole_cutoffs` (many customers changed) every customer in any case.
 #}
 {% macro wanted_features(built=none) -%}
     {%- set changes = ref('int_customer_changes') -%}
+    {%- set customers = ref('dim_customers') -%}
     with cutoffs as (
 
         {{ cutoffs() }}
 
-    ){% if built %},
+    ){% if built and not var('whole_cutoffs') %},
 
     built as (
 
@@ -45,21 +46,21 @@
     select
         cutoffs.as_of,
         customers.customer_id
-    from {{ ref('dim_customers') }} as customers
+    from {{ customers }} as customers
     cross join cutoffs
-    {%- if built %}
+    {%- if built and not var('whole_cutoffs') %}
     where cutoffs.as_of not in (select built.as_of from built)
     {%- endif %}
 {%- endmacro %}
 
 {#
-    FROM clause: the facts of the wanted customers up to as_of, as `facts`, with as_of beside them. When many customers
-    are wanted, the facts of all are read instead: cheaper than looking each one up, and the last join drops the others.
+    FROM clause: the facts of the wanted customers up to as_of, as `facts`, with as_of beside them. When every customer is
+    wanted there is nobody to be looked up.
 #}
 {% macro from_facts_until(fact, day_column) -%}
     {%- set rows = ref('int_feature_rows') -%}
     from {{ ref(fact) }} as facts
-    {% if many_customers_are_wanted() -%}
+    {% if var('whole_cutoffs') or not is_built(source('built', 'ftr_customers')) -%}
     inner join ({{ cutoffs() }}) as wanted on facts.{{ day_column }} <= wanted.as_of
     where facts.customer_id is not null
     {%- else -%}
@@ -68,19 +69,12 @@
     {%- endif %}
 {%- endmacro %}
 
-{% macro many_customers_are_wanted() -%}
-    {%- set built = source('built', 'ftr_customers') -%}
-    {%- set wanted = wanted_features(built) -%}
-    {%- set customers = ref('dim_customers') -%}
-    {%- if not is_built(built) -%}
-        {{ return(true) }}
+{# What ftr_customers replaces: the wanted rows, or whole cut-offs (whose files are dropped without being read). #}
+{% macro collect_changed_features(relation) -%}
+    {%- set wanted = wanted_features(relation) -%}
+    {%- if is_incremental() -%}
+    {{ collect_changed(relation, cutoffs() if var('whole_cutoffs') else wanted) }}
     {%- endif -%}
-    {%- set query -%}
-        select
-            (select count(*) from ({{ wanted }}) as wanted)
-            > 0.3 * (select count(*) from {{ customers }}) * (select count(*) from ({{ cutoffs() }}) as cutoffs)
-    {%- endset -%}
-    {{ return(run_query(query).columns[0].values()[0]) }}
 {%- endmacro %}
 
 {# Counts (or sums) over the days of a window that ends with as_of; later days are not in the input. #}

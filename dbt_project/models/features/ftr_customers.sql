@@ -4,7 +4,8 @@
         incremental_strategy='replace_changed',
         unique_key=['as_of', 'customer_id'],
         partitioned_by='as_of',
-        pre_hook="{{ collect_changed(this, wanted_features(this)) if is_incremental() }}",
+        meta={'replace_whole': 'as_of'},
+        pre_hook="{{ collect_changed_features(this) }}",
         tags=['scoring'],
     )
 }}

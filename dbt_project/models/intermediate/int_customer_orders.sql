@@ -11,21 +11,37 @@
     orders of that day and after are rebuilt (`changed_from`), and an appended order costs no more than itself.
 #}
 -- depends_on: {{ ref('int_customer_changes') }}
+{#- Not a common table expression: read twice, it would be copied whole into memory. #}
+{% set sold_goods -%}
+(
+        select
+            order_id,
+            customer_id,
+            product_id,
+            ordered_on
+        from {{ ref('fct_order_items') }}
+        where
+            is_purchase_line
+            and is_product
+            and not is_duplicate
+            and product_id is not null
+            and customer_id is not null
+            and ordered_on is not null
+    )
+{%- endset %}
 
-with dated_orders as (
-
-    select * from {{ ref('fct_orders') }}
-    where customer_id is not null and ordered_on is not null
-
-),
-
-orders as (
+with orders as (
 
     select
         *,
         case when is_late then delivered_on end as late_on
-    from dated_orders
-    {{ only_changed('order_id') }}
+    from {{ ref('fct_orders') }}
+    where
+        customer_id is not null
+        and ordered_on is not null
+        {% if is_incremental() -%}
+        and order_id in (select order_id from {{ changed(this) }})
+        {%- endif %}
 
 ),
 
@@ -81,51 +97,41 @@ gaps as (
 purchased as (
 
     select
-        dated_orders.customer_id,
-        dated_orders.ordered_on,
-        lines.product_id
-    from {{ ref('fct_order_items') }} as lines
-    inner join dated_orders on lines.order_id = dated_orders.order_id
-    where
-        dated_orders.is_purchase
-        and lines.is_purchase_line
-        and lines.is_product
-        and not lines.is_duplicate
-        and lines.product_id is not null
+        customer_id,
+        product_id,
+        min(ordered_on) as first_on
+    from {{ sold_goods }} as sold_goods
+    {{ only_changed('order_id') }}
+    group by customer_id, product_id
 
 ),
 
-first_purchases as (
+purchased_before as (
 
-    select
+    select distinct
         purchased.customer_id,
-        purchased.product_id,
-        min(purchased.ordered_on) as first_on
+        purchased.product_id
     from purchased
-    {% if is_incremental() -%}
-    inner join {{ changed(this) }}_from as changed
-        on purchased.customer_id = changed.customer_id and purchased.ordered_on >= changed.changed_from
-    where
-        not exists (
-            select 1
-            from purchased as before
-            inner join {{ changed(this) }}_from as changed_before
-                on before.customer_id = changed_before.customer_id and before.ordered_on < changed_before.changed_from
-            where before.customer_id = purchased.customer_id and before.product_id = purchased.product_id
-        )
-    {%- endif %}
-    group by purchased.customer_id, purchased.product_id
+    inner join {{ sold_goods }} as sold_goods
+        on purchased.customer_id = sold_goods.customer_id
+        and purchased.product_id = sold_goods.product_id
+        and purchased.first_on > sold_goods.ordered_on
+    where {{ is_incremental() }}
 
 ),
 
 new_products as (
 
     select
-        customer_id,
-        first_on,
+        purchased.customer_id,
+        purchased.first_on,
         count(*) as new_products
-    from first_purchases
-    group by customer_id, first_on
+    from purchased
+    left join purchased_before
+        on purchased.customer_id = purchased_before.customer_id
+        and purchased.product_id = purchased_before.product_id
+    where purchased_before.customer_id is null
+    group by purchased.customer_id, purchased.first_on
 
 )
 

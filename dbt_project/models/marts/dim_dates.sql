@@ -11,7 +11,6 @@ with spans as (
         min({{ column }}) as first_on,
         max({{ column }}) as last_on
     from {{ ref(fact) }}
-    where {{ column }} between {{ dbt.dateadd('year', -years_back, as_of()) }} and {{ dbt.dateadd('year', years_ahead, as_of()) }}
     union all
     {% endfor %}
     select
@@ -20,12 +19,21 @@ with spans as (
 
 ),
 
+span as (
+
+    select
+        greatest(min(first_on), {{ dbt.dateadd('year', -years_back, as_of()) }}) as first_on,
+        least(max(last_on), {{ dbt.dateadd('year', years_ahead, as_of()) }}) as last_on
+    from spans
+
+),
+
 bounds as (
 
     select
-        cast({{ dbt.date_trunc('year', 'min(first_on)') }} as date) as first_on,
-        cast({{ dbt.last_day(dbt.dateadd('month', 11, dbt.date_trunc('year', 'max(last_on)')), 'month') }} as date) as last_on
-    from spans
+        cast({{ dbt.date_trunc('year', 'first_on') }} as date) as first_on,
+        cast({{ dbt.last_day(dbt.dateadd('month', 11, dbt.date_trunc('year', 'last_on')), 'month') }} as date) as last_on
+    from span
 
 ),
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -10,7 +10,7 @@ from crm_agents import postgres
 from crm_agents.company import Company, loaded_company
 from crm_agents.marts.results import WAY_OUT, BuildError, BuildResult, NodeResult, describe_failure
 from crm_agents.marts.running import exclusive, run_dbt
-from crm_agents.marts.state import Situation, look, remember
+from crm_agents.marts.state import Situation, begin, finish, look
 from crm_agents.settings import load_settings
 
 
@@ -62,17 +62,20 @@ def build(
     """
     settings = load_settings()
     company = company or loaded_company(settings)
+    labels = sorted(set(label_cutoffs))
+    days = sorted({*(cutoffs if cutoffs is not None else [as_of]), *labels})
     with exclusive(settings):
-        situation = look(company, settings)
+        situation = look(company, days, settings)
+        begin(settings)
         refresh = full_refresh or not situation.is_current
-        chosen = _chosen(select, situation, as_of, full_refresh, bool(label_cutoffs))
+        chosen = _chosen(select, situation, as_of, full_refresh, bool(labels))
         command = ["build", *chosen, *_resources(tests), *(["--full-refresh"] if refresh else [])]
-        variables = _variables(as_of, cutoffs, label_cutoffs, company, situation.batch_id)
+        variables = _variables(as_of, days, labels, company, situation)
         threads = 1 if refresh else settings.duckdb_threads  # large tables one after the other: they share the memory
         nodes, seconds = run_dbt(command, variables, settings, threads=threads)
         result = BuildResult(run_id, nodes, seconds, situation.batch_id)
-        if select is None and not result.failed:
-            remember(company, as_of, situation.batch_id, settings)
+        if not result.failed:
+            finish(situation, company, as_of, is_complete=select is None, settings=settings)
     if tests:
         _write_quality_results(result, as_of)
     return _checked(result, raise_on_failure)
@@ -106,10 +109,10 @@ def _test(
     settings = load_settings()
     company = company or loaded_company(settings)
     with exclusive(settings, shared=True):
-        batch_id = look(company, settings).batch_id
-        variables = _variables(as_of, None, (), company, batch_id)
+        situation = look(company, [as_of], settings)
+        variables = _variables(as_of, [as_of], [], company, situation)
         nodes, seconds = run_dbt(["test", "--select", kind], variables, settings, threads=settings.duckdb_threads)
-    result = BuildResult(run_id, nodes, seconds, batch_id)
+    result = BuildResult(run_id, nodes, seconds, situation.batch_id)
     if record:
         _write_quality_results(result, as_of)
     return _checked(result, raise_on_failure)
@@ -131,22 +134,18 @@ def _resources(tests: bool) -> list[str]:
 
 
 def _variables(
-    as_of: date,
-    cutoffs: Iterable[date] | None,
-    label_cutoffs: Iterable[date],
-    company: Company,
-    batch_id: int,
+    as_of: date, cutoffs: Sequence[date], labels: Sequence[date], company: Company, situation: Situation
 ) -> dict[str, Any]:
-    labels = sorted(set(label_cutoffs))
-    features = sorted(set(cutoffs if cutoffs is not None else [as_of]) | set(labels))
     return {
         "as_of": as_of.isoformat(),
-        "cutoffs": [day.isoformat() for day in features],
+        "cutoffs": [day.isoformat() for day in cutoffs],
         "label_cutoffs": [day.isoformat() for day in labels],
         "horizon_days": company.prediction.horizon_days,
         "purchase_statuses": company.purchase_statuses,
         "non_product_codes": company.non_product_codes,
-        "newest_batch": batch_id,
+        "newest_batch": situation.batch_id,
+        "is_torn": situation.is_torn,
+        "whole_cutoffs": situation.whole_cutoffs,
     }
 
 

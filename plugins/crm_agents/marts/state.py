@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -18,11 +19,15 @@ from crm_agents.settings import Settings
 if TYPE_CHECKING:
     import duckdb
 
-STATE_DDL = (
-    "create table if not exists lake.intermediate.build_state (fingerprint VARCHAR, batch_id BIGINT, as_of DATE)"
+STATE_DDL = """
+create table if not exists lake.intermediate.build_state (
+    fingerprint VARCHAR, batch_id BIGINT, as_of DATE, is_torn BOOLEAN
 )
+"""
 # Models that say something about as_of, whether or not anything has arrived.
 AS_OF_MODELS = ("fct_opportunities", "dim_dates")
+# From this many arrived rows per customer on, features are computed for all customers: looking up each is dearer.
+MANY_ROWS_PER_CUSTOMER = 0.3
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,18 @@ class Situation:
         Raw tables with rows newer than the last complete build.
     last_as_of : date or None
         The day of the last complete build.
+    is_torn : bool
+        The last build failed, or an ingest committed while it ran: its tables may not have seen the same batches.
+    whole_cutoffs : bool
+        Compute the features of all customers, because a cut-off is new or many customers changed.
     """
 
     batch_id: int
     is_current: bool
     arrived: tuple[str, ...]
     last_as_of: date | None
+    is_torn: bool
+    whole_cutoffs: bool
 
     def selection(self, as_of: date, *, labels: bool) -> list[str]:
         """Return dbt's arguments for everything that is not up to date."""
@@ -60,7 +71,7 @@ class Situation:
         return ["--select", *chosen, "--exclude", *left_out]
 
 
-def look(company: Company, settings: Settings) -> Situation:
+def look(company: Company, cutoffs: Collection[date], settings: Settings) -> Situation:
     """Compare raw with the last complete build.
 
     Raises
@@ -71,21 +82,35 @@ def look(company: Company, settings: Settings) -> Situation:
     with lake.connect(settings=settings) as connection:
         newest = _newest_batches(connection)
         connection.execute(STATE_DDL)
-        row = connection.execute("select fingerprint, batch_id, as_of from lake.intermediate.build_state").fetchone()
-    is_current = row is not None and row[0] == _fingerprint(company)
-    seen = row[1] if row else 0
-    arrived = tuple(table for table, batch in newest.items() if batch > seen)
-    return Situation(max(newest.values(), default=0), is_current, arrived, row[2] if row else None)
+        row = connection.execute(
+            "select fingerprint, batch_id, as_of, is_torn from lake.intermediate.build_state"
+        ).fetchone()
+        fingerprint, seen, last_as_of, is_torn = row or (None, 0, None, True)
+        arrived = tuple(table for table, batch in newest.items() if batch > seen)
+        whole = _many_arrived(connection, arrived, seen) or not _all_built(connection, cutoffs)
+    batch_id = max(newest.values(), default=0)
+    return Situation(batch_id, fingerprint == _fingerprint(company), arrived, last_as_of, is_torn, whole)
 
 
-def remember(company: Company, as_of: date, batch_id: int, settings: Settings) -> None:
-    """Record a complete build."""
+def begin(settings: Settings) -> None:
+    """Record that a build is under way: if it dies, the next one knows that tables may be torn."""
     with lake.connect(settings=settings) as connection:
+        connection.execute("update lake.intermediate.build_state set is_torn = true where not is_torn")
+
+
+def finish(situation: Situation, company: Company, as_of: date, *, is_complete: bool, settings: Settings) -> None:
+    """Record a successful build (a complete one has built everything that was not up to date)."""
+    with lake.connect(settings=settings) as connection:
+        is_torn = newest_batch(connection) != situation.batch_id or (situation.is_torn and not is_complete)
         connection.execute("begin")
-        connection.execute("delete from lake.intermediate.build_state")
-        connection.execute(
-            "insert into lake.intermediate.build_state values (?, ?, ?)", [_fingerprint(company), batch_id, as_of]
-        )
+        if is_complete:
+            connection.execute("delete from lake.intermediate.build_state")
+            connection.execute(
+                "insert into lake.intermediate.build_state values (?, ?, ?, ?)",
+                [_fingerprint(company), situation.batch_id, as_of, is_torn],
+            )
+        else:
+            connection.execute("update lake.intermediate.build_state set is_torn = ?", [is_torn])
         connection.execute("commit")
 
 
@@ -106,6 +131,29 @@ def _newest_batches(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         raise CrmAgentsError(
             f"The lake has no raw data yet: {str(error).splitlines()[0]}", "`crm-agents run ingest_crm` fills it."
         ) from error
+
+
+def _many_arrived(connection: duckdb.DuckDBPyConnection, arrived: tuple[str, ...], seen: int) -> bool:
+    rows = 0
+    for table in arrived:
+        if "customer_id" in crm_tables()[table].columns:
+            found = connection.execute(f"select count(*) from lake.raw.{table} where _batch > {seen:d}").fetchone()
+            rows += int(found[0]) if found else 0
+    customers = connection.execute("select count(*) from lake.raw.customers").fetchone()
+    return rows > MANY_ROWS_PER_CUSTOMER * (customers[0] if customers else 0)
+
+
+def _all_built(connection: duckdb.DuckDBPyConnection, cutoffs: Collection[date]) -> bool:
+    import duckdb
+
+    days = ", ".join(f"date '{day}'" for day in cutoffs)
+    try:
+        built = connection.execute(
+            f"select count(distinct as_of) from lake.features.ftr_customers where as_of in ({days})"
+        ).fetchone()
+    except duckdb.CatalogException:
+        return False
+    return bool(built and built[0] == len(set(cutoffs)))
 
 
 def _fingerprint(company: Company) -> str:

@@ -64,8 +64,11 @@ class Prober:
         health = self._airflow_health()
         if isinstance(health, str):
             return health
-        database = health.get("metadatabase", {}).get("status")
-        return None if database == "healthy" else "its database does not answer"
+        if health.get("metadatabase", {}).get("status") != "healthy":
+            return "its database does not answer"
+        # What tasks talk to. It is built when it is first asked for, which takes seconds: not those of the first task.
+        answer = _get(self._address("airflow") + "/execution/health")
+        return answer if isinstance(answer, str) else None
 
     def _heartbeat(self, part: str, started_at: float) -> str | None:
         health = self._airflow_health()

@@ -35,7 +35,7 @@ def _postgres(settings: Settings) -> Program:
 
 
 def _airflow(*arguments: str) -> Callable[[Settings], Program]:
-    return lambda _settings: Program([sys.executable, "-m", "airflow", *arguments])
+    return lambda _settings: Program([sys.executable, "-m", "crm_agents.stack.airflow_process", *arguments])
 
 
 def _scheduler(_settings: Settings) -> Program:

@@ -20,7 +20,9 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from crm_agents.stack import airflow_process
 
 LIBRARIES = (
     "numpy",
@@ -86,19 +88,16 @@ def notice_ended_tasks_at_once() -> None:
     WatchedSubprocess._register_pipe_readers = register_pipes_and_process  # type: ignore[method-assign]
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run ``airflow scheduler`` in this process (``python -m crm_agents.stack.warm``)."""
     if sys.platform == "linux":
         import_all(LIBRARIES)
     while not (Path(os.environ["AIRFLOW_HOME"]) / MIGRATED).exists():
         time.sleep(0.1)
-    from airflow.__main__ import main as airflow
-
     if sys.platform == "linux":
         import_all(AIRFLOW_PARTS)
         notice_ended_tasks_at_once()
-    sys.argv = ["airflow", "scheduler", "--skip-serve-logs"]
-    airflow()
+    airflow_process.run(["scheduler", "--skip-serve-logs"])
 
 
 if __name__ == "__main__":
