@@ -52,8 +52,10 @@ with DAG(
 
         from crm_agents import ingest as crm_ingest
         from crm_agents.agents.frame import run_id_of
-        from crm_agents.company import loaded_company
+        from crm_agents.company import is_company_loaded, loaded_company
 
+        if not is_company_loaded():
+            raise AirflowSkipException("No company has been loaded yet: `crm-agents load simulated`.")
         run_id = run_id_of(dag_run.dag_id, dag_run.run_id)
         result = crm_ingest.run(run_id=run_id, progress=print)
         if not crm_ingest.is_worth_publishing(result, always=params["publish"] == "always"):

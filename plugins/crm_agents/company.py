@@ -29,8 +29,8 @@ class Source(Section):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Relation name in the mapping SQL.")
     file: str = Field(description="File name in the data folder(s): .csv, .csv.gz, .zip with one csv, or .parquet.")
     optional: bool = Field(False, description="A missing file leaves its tables empty instead of failing the load.")
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    delimiter: str = Field(",", min_length=1, max_length=1, description="Of a CSV file.")
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = Field("utf-8", description="Of a CSV file.")
     key: list[str] = Field([], description="Columns by which rows of a file found in two folders are united.")
     columns: list[str] = Field([], description="Columns that the mapping needs; the file may have more.")
     lookup: bool = Field(False, description="Its rows are only joined to those of other sources, so all count as used.")
@@ -53,12 +53,12 @@ class Horizon(Section):
 class MinimumData(Section):
     """Below these, a model is not trained and the reason is written instead of a score."""
 
-    customers: int = Field(500, ge=1)
-    history_days: int = Field(365, ge=1)
-    positives: int = Field(100, ge=1)
-    negatives: int = Field(100, ge=1)
-    min_positive_share: float = Field(0.01, ge=0, le=1)
-    max_positive_share: float = Field(0.99, ge=0, le=1)
+    customers: int = Field(500, ge=1, description="Customers that have ever bought.")
+    history_days: int = Field(365, ge=1, description="Days from the first purchase to today.")
+    positives: int = Field(100, ge=1, description="Training rows in which it happened.")
+    negatives: int = Field(100, ge=1, description="Training rows in which it did not.")
+    min_positive_share: float = Field(0.01, ge=0, le=1, description="Below it, it happens too rarely.")
+    max_positive_share: float = Field(0.99, ge=0, le=1, description="Above it, it happens nearly always.")
     max_missing_share: float = Field(0.2, ge=0, le=1, description="Of a field that the model cannot do without.")
 
 
@@ -66,8 +66,8 @@ class Promotion(Section):
     """The gate that a new model version passes before it becomes champion."""
 
     min_share_of_champion: float = Field(0.95, gt=0, le=1, description="Of the champion's primary metric.")
-    max_champion_age_days: int = Field(90, ge=1)
-    min_grade: Literal["A", "B"] = "B"
+    max_champion_age_days: int = Field(90, ge=1, description="An older one also yields to a worse one with a grade.")
+    min_grade: Literal["A", "B"] = Field("B", description="Lowest grade against the baseline.")
     max_calibration_loss: float = Field(
         0.01,
         ge=0,
@@ -87,7 +87,7 @@ class Behaviour(Section):
         {"A": 0.8, "B": 0.5, "C": 0.2, "D": 0.0},
         description="Lowest percentile of each grade letter that salespeople see.",
     )
-    reasons_limit: int = Field(100_000, ge=0)
+    reasons_limit: int = Field(100_000, ge=0, description="Customers whose changed scores are explained in a run.")
 
     @field_validator("grade_bands")
     @classmethod
@@ -101,7 +101,7 @@ class Behaviour(Section):
 class WriteBack(Section):
     """Limits on what one run may change."""
 
-    score_valid_days: int = Field(30, ge=1)
+    score_valid_days: int = Field(30, ge=1, description="Days until a score expires.")
     approval_above_share: float | None = Field(
         None, gt=0, le=1, description="Share of existing rows above which a run waits for a person's approval."
     )
@@ -110,17 +110,19 @@ class WriteBack(Section):
 class Company(Section):
     """A company's settings (``company.yml``); every key is documented in ``docs/configuration.md``."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    title: str
-    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
-    clock: Literal["wall", "data"] = "data"
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Short name, as its folder.")
+    title: str = Field(description="Name for people.")
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="Of every amount.")
+    clock: Literal["wall", "data"] = Field(
+        "data", description="Today is the calendar's day, or that of the newest data."
+    )
     as_of_from: str | None = Field(None, description="Table whose newest event is the company's today (clock: data).")
     as_of: date | None = Field(None, description="A fixed today for a historical company.")
     last_event_on: date | None = Field(
         None, description="Events dated later are mistakes and go to quarantine (default: as_of, else the real today)."
     )
     generator: Literal["simulator"] | None = Field(None, description="Data come from the simulator instead of files.")
-    sources: list[Source] = []
+    sources: list[Source] = Field([], description="The source files.")
     non_product_codes: list[str] = Field([], description="Product ids that are not goods (postage, fees, corrections).")
     purchase_statuses: list[str] = Field(
         ["completed", "shipped", "placed"], description="Order statuses that count as a purchase."
@@ -189,6 +191,11 @@ def read_company(folder: Path) -> Company:
         raise CrmAgentsError(f"{path}: {problems}.", "docs/configuration.md lists every key.") from error
 
 
+def is_company_loaded(settings: Settings | None = None) -> bool:
+    """Tell whether ``load`` has put a company into the CRM."""
+    return ((settings or load_settings()).company_dir / "company.yml").is_file()
+
+
 def loaded_company(settings: Settings | None = None) -> Company:
     """Return the company that ``load`` put into the CRM.
 
@@ -198,7 +205,7 @@ def loaded_company(settings: Settings | None = None) -> Company:
         When nothing has been loaded yet.
     """
     settings = settings or load_settings()
-    if not (settings.company_dir / "company.yml").is_file():
+    if not is_company_loaded(settings):
         raise CrmAgentsError("No company has been loaded yet.", "Load one with `crm-agents load simulated`.")
     return read_company(settings.company_dir)
 
