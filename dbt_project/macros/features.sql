@@ -60,13 +60,25 @@
 {% macro from_facts_until(fact, day_column) -%}
     {%- set rows = ref('int_feature_rows') -%}
     from {{ ref(fact) }} as facts
-    {% if var('whole_cutoffs') or not is_built(source('built', 'ftr_customers')) -%}
+    {% if every_customer_is_wanted() -%}
     inner join ({{ cutoffs() }}) as wanted on facts.{{ day_column }} <= wanted.as_of
     where facts.customer_id is not null
     {%- else -%}
     inner join {{ rows }} as wanted
         on facts.customer_id = wanted.customer_id and facts.{{ day_column }} <= wanted.as_of
     {%- endif %}
+{%- endmacro %}
+
+{# AND clause: the wanted customers, for facts that are read before as_of comes into play; nothing when all are wanted. #}
+{% macro and_is_wanted(column='customer_id') -%}
+    {%- set rows = ref('int_feature_rows') -%}
+    {% if not every_customer_is_wanted() -%}
+    and {{ column }} in (select wanted.customer_id from {{ rows }} as wanted)
+    {%- endif %}
+{%- endmacro %}
+
+{% macro every_customer_is_wanted() -%}
+    {{ return(var('whole_cutoffs') or not is_built(source('built', 'ftr_customers'))) }}
 {%- endmacro %}
 
 {# What ftr_customers replaces: the wanted rows, or whole cut-offs (whose files are dropped without being read). #}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from crm_agents import ingest, lake, postgres
+from crm_agents.agents import frame
 from crm_agents.errors import CrmAgentsError
 
 
@@ -128,3 +130,14 @@ def test_failure_half_way_leaves_the_lake_as_it_was(crm: psycopg.Connection) -> 
     assert rows("select city, count(*) from raw.customers group by all") == before
     completed = ingest.run(run_id="r3")
     assert (moved(completed, "customers"), moved(completed, "orders")) == ((1000, 0), (1000, 0))
+
+
+def test_a_batch_that_never_got_through_is_published_again(crm: psycopg.Connection) -> None:
+    assert ingest.is_worth_publishing(ingest.run(run_id="r1"))
+    idle = ingest.run(run_id="r2")
+    assert not ingest.is_worth_publishing(idle), "the batch is still on its way"
+    assert ingest.is_worth_publishing(idle, always=True)
+    crm.execute("update crm_ai.ingest_counts set at = at - interval '1 hour'")
+    assert ingest.is_worth_publishing(idle)
+    frame.finish(frame.AgentRun("b1", "build_marts", date(2026, 1, 1)), "done", batch_id=idle.batch_id)
+    assert not ingest.is_worth_publishing(idle)

@@ -144,7 +144,7 @@ def run_as_if_batch_2_came_after_its_start() -> None:
     """Half of the models see batch 2 although the run began with batch 1."""
     variables = {"as_of": AS_OF.isoformat(), "newest_batch": 1, "purchase_statuses": ["completed", "placed"]}
     variables["non_product_codes"] = ["POST"]
-    command = ["build", "--select", "fct_orders", "int_customer_orders", "fct_feedback", "ftr_customers"]
+    command = ["build", "--select", "fct_orders", "fct_feedback", "int_customer_opportunities", "ftr_customers"]
     command += ["--resource-type", "model"]
     nodes, _ = running.run_dbt(command, variables, load_settings(), threads=1)
     assert {node.status for node in nodes} == {"success"}

@@ -11,6 +11,11 @@
 }}
 -- depends_on: {{ ref('int_customer_changes') }}
 {% set never = day('9999-12-31') %}
+{% set parts = {
+    'orders': 'int_order_features', 'gaps': 'int_gap_features', 'products': 'int_product_features',
+    'interactions': 'int_interaction_features', 'service': 'int_service_features',
+    'relationship': 'int_relationship_features',
+} %}
 
 with joined as (
 
@@ -40,10 +45,10 @@ with joined as (
         {% endfor -%}
         cast(orders.gross_total as double) as gross_total,
         coalesce(orders.items_total, 0) as items_total,
-        coalesce(orders.distinct_products, 0) as distinct_products,
-        orders.gaps,
-        cast(orders.gap_days_sum as double) as gap_days_sum,
-        cast(orders.gap_days_square_sum as double) as gap_days_square_sum,
+        coalesce(products.distinct_products, 0) as distinct_products,
+        gaps.gaps,
+        cast(gaps.gap_days_sum as double) as gap_days_sum,
+        cast(gaps.gap_days_square_sum as double) as gap_days_square_sum,
         coalesce(orders.active_months_365d, 0) as active_months_365d,
         coalesce(orders.cancellations_total, 0) as cancellations_total,
         cast(orders.orders_total as double) as orders_total,
@@ -62,14 +67,10 @@ with joined as (
         coalesce(relationship.campaigns_sent_90d, 0) as campaigns_sent_90d
     from {{ ref('int_feature_rows') }} as wanted
     inner join {{ ref('dim_customers') }} as customers on wanted.customer_id = customers.customer_id
-    left join {{ ref('int_order_features') }} as orders
-        on wanted.customer_id = orders.customer_id and wanted.as_of = orders.as_of
-    left join {{ ref('int_interaction_features') }} as interactions
-        on wanted.customer_id = interactions.customer_id and wanted.as_of = interactions.as_of
-    left join {{ ref('int_service_features') }} as service
-        on wanted.customer_id = service.customer_id and wanted.as_of = service.as_of
-    left join {{ ref('int_relationship_features') }} as relationship
-        on wanted.customer_id = relationship.customer_id and wanted.as_of = relationship.as_of
+    {% for alias, part in parts.items() -%}
+    left join {{ ref(part) }} as {{ alias }}
+        on wanted.customer_id = {{ alias }}.customer_id and wanted.as_of = {{ alias }}.as_of
+    {% endfor %}
 
 )
 

@@ -22,7 +22,7 @@ purchases as (
         orders.customer_id,
         count(*) as purchases_next,
         sum(orders.revenue_amount) as revenue_next
-    from {{ ref('int_customer_orders') }} as orders
+    from {{ ref('fct_orders') }} as orders
     inner join windows on orders.ordered_on > windows.as_of and orders.ordered_on <= windows.closes_on
     where orders.is_purchase
     group by windows.as_of, orders.customer_id

@@ -3,10 +3,12 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key='order_id',
+        meta={'marks': {'int_customer_changes': 'customer_id'}},
         pre_hook="{{ collect_changed_orders(this, and_marked=true) }}",
         tags=['scoring'],
     )
 }}
+-- depends_on: {{ ref('int_customer_changes') }}
 -- depends_on: {{ ref('int_order_changes') }}
 
 with orders as (

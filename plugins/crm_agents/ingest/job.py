@@ -18,6 +18,8 @@ from crm_agents.ingest.table import TableCounts, TableIngest
 if TYPE_CHECKING:
     import duckdb
 
+PATIENCE_MINUTES = 15
+
 STATE_DDL = """
 create table if not exists lake.raw.ingest_state (
     table_name VARCHAR, watermark TIMESTAMPTZ, batch_id BIGINT, fingerprint VARCHAR
@@ -87,11 +89,21 @@ def newest_batch(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def is_worth_publishing(result: IngestResult, *, always: bool = False) -> bool:
-    """Tell whether the marts have something to do: rows moved, or an earlier batch never got through them."""
+    """Tell whether the marts have something to do: rows moved, or an earlier batch never got through them.
+
+    A batch that came within the last `PATIENCE_MINUTES` is still on its way.
+    """
     if always or result.moved:
         return True
     built = build_log.last_build()
-    return built is None or built.batch_id < result.batch_id
+    if built is not None and built.batch_id >= result.batch_id:
+        return False
+    with postgres.connect() as crm:
+        row = crm.execute(
+            "select min(at) < now() - make_interval(mins => %s) from crm_ai.ingest_counts where batch_id = %s",
+            (PATIENCE_MINUTES, result.batch_id),
+        ).fetchone()
+    return bool(row and row[0])
 
 
 def _ingest_all(

@@ -10,7 +10,7 @@ from crm_agents import postgres
 from crm_agents.company import Company, loaded_company
 from crm_agents.marts.results import WAY_OUT, BuildError, BuildResult, NodeResult, describe_failure
 from crm_agents.marts.running import exclusive, run_dbt
-from crm_agents.marts.state import Situation, begin, finish, look
+from crm_agents.marts.state import Situation, look, remember
 from crm_agents.settings import load_settings
 
 
@@ -66,7 +66,6 @@ def build(
     days = sorted({*(cutoffs if cutoffs is not None else [as_of]), *labels})
     with exclusive(settings):
         situation = look(company, days, settings)
-        begin(settings)
         refresh = full_refresh or not situation.is_current
         chosen = _chosen(select, situation, as_of, full_refresh, bool(labels))
         command = ["build", *chosen, *_resources(tests), *(["--full-refresh"] if refresh else [])]
@@ -74,8 +73,8 @@ def build(
         threads = 1 if refresh else settings.duckdb_threads  # large tables one after the other: they share the memory
         nodes, seconds = run_dbt(command, variables, settings, threads=threads)
         result = BuildResult(run_id, nodes, seconds, situation.batch_id)
-        if not result.failed:
-            finish(situation, company, as_of, is_complete=select is None, settings=settings)
+        if select is None and not result.failed:
+            remember(situation, company, as_of, settings)
     if tests:
         _write_quality_results(result, as_of)
     return _checked(result, raise_on_failure)
@@ -144,7 +143,6 @@ def _variables(
         "purchase_statuses": company.purchase_statuses,
         "non_product_codes": company.non_product_codes,
         "newest_batch": situation.batch_id,
-        "is_torn": situation.is_torn,
         "whole_cutoffs": situation.whole_cutoffs,
     }
 

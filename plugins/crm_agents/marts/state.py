@@ -19,11 +19,9 @@ from crm_agents.settings import Settings
 if TYPE_CHECKING:
     import duckdb
 
-STATE_DDL = """
-create table if not exists lake.intermediate.build_state (
-    fingerprint VARCHAR, batch_id BIGINT, as_of DATE, is_torn BOOLEAN
+STATE_DDL = (
+    "create table if not exists lake.intermediate.build_state (fingerprint VARCHAR, batch_id BIGINT, as_of DATE)"
 )
-"""
 # Models that say something about as_of, whether or not anything has arrived.
 AS_OF_MODELS = ("fct_opportunities", "dim_dates")
 # From this many arrived rows per customer on, features are computed for all customers: looking up each is dearer.
@@ -44,8 +42,6 @@ class Situation:
         Raw tables with rows newer than the last complete build.
     last_as_of : date or None
         The day of the last complete build.
-    is_torn : bool
-        The last build failed, or an ingest committed while it ran: its tables may not have seen the same batches.
     whole_cutoffs : bool
         Compute the features of all customers, because a cut-off is new or many customers changed.
     """
@@ -54,7 +50,6 @@ class Situation:
     is_current: bool
     arrived: tuple[str, ...]
     last_as_of: date | None
-    is_torn: bool
     whole_cutoffs: bool
 
     def selection(self, as_of: date, *, labels: bool) -> list[str]:
@@ -82,35 +77,23 @@ def look(company: Company, cutoffs: Collection[date], settings: Settings) -> Sit
     with lake.connect(settings=settings) as connection:
         newest = _newest_batches(connection)
         connection.execute(STATE_DDL)
-        row = connection.execute(
-            "select fingerprint, batch_id, as_of, is_torn from lake.intermediate.build_state"
-        ).fetchone()
-        fingerprint, seen, last_as_of, is_torn = row or (None, 0, None, True)
+        row = connection.execute("select fingerprint, batch_id, as_of from lake.intermediate.build_state").fetchone()
+        fingerprint, seen, last_as_of = row or (None, 0, None)
         arrived = tuple(table for table, batch in newest.items() if batch > seen)
         whole = _many_arrived(connection, arrived, seen) or not _all_built(connection, cutoffs)
     batch_id = max(newest.values(), default=0)
-    return Situation(batch_id, fingerprint == _fingerprint(company), arrived, last_as_of, is_torn, whole)
+    return Situation(batch_id, fingerprint == _fingerprint(company), arrived, last_as_of, whole)
 
 
-def begin(settings: Settings) -> None:
-    """Record that a build is under way: if it dies, the next one knows that tables may be torn."""
+def remember(situation: Situation, company: Company, as_of: date, settings: Settings) -> None:
+    """Record a build of everything that was not up to date."""
     with lake.connect(settings=settings) as connection:
-        connection.execute("update lake.intermediate.build_state set is_torn = true where not is_torn")
-
-
-def finish(situation: Situation, company: Company, as_of: date, *, is_complete: bool, settings: Settings) -> None:
-    """Record a successful build (a complete one has built everything that was not up to date)."""
-    with lake.connect(settings=settings) as connection:
-        is_torn = newest_batch(connection) != situation.batch_id or (situation.is_torn and not is_complete)
         connection.execute("begin")
-        if is_complete:
-            connection.execute("delete from lake.intermediate.build_state")
-            connection.execute(
-                "insert into lake.intermediate.build_state values (?, ?, ?, ?)",
-                [_fingerprint(company), situation.batch_id, as_of, is_torn],
-            )
-        else:
-            connection.execute("update lake.intermediate.build_state set is_torn = ?", [is_torn])
+        connection.execute("delete from lake.intermediate.build_state")
+        connection.execute(
+            "insert into lake.intermediate.build_state values (?, ?, ?)",
+            [_fingerprint(company), situation.batch_id, as_of],
+        )
         connection.execute("commit")
 
 

@@ -8,14 +8,12 @@ with orders as (
         facts.ordered_on,
         facts.is_purchase,
         facts.is_cancelled,
-        facts.new_products,
-        facts.gap_days,
         facts.revenue_amount,
         facts.sold_gross_amount,
         facts.sold_quantity,
         {{ days_between('facts.ordered_on', 'wanted.as_of') }} as age_days,
-        {{ days_between('facts.late_on', 'wanted.as_of') }} as late_days
-    {{ from_facts_until('int_customer_orders', 'ordered_on') }}
+        case when facts.is_late then {{ days_between('facts.delivered_on', 'wanted.as_of') }} end as late_days
+    {{ from_facts_until('fct_orders', 'ordered_on') }}
 
 )
 
@@ -34,10 +32,6 @@ select
     {% endfor -%}
     sum(case when is_purchase then sold_gross_amount end) as gross_total,
     sum(case when is_purchase then sold_quantity end) as items_total,
-    sum(new_products) as distinct_products,
-    count(gap_days) as gaps,
-    sum(gap_days) as gap_days_sum,
-    sum(gap_days * gap_days) as gap_days_square_sum,
     count(distinct case when age_days < 365 and is_purchase then {{ dbt.date_trunc('month', 'ordered_on') }} end)
         as active_months_365d,
     count(case when is_cancelled then 1 end) as cancellations_total,
