@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -175,7 +176,8 @@ def test_a_database_that_stops_in_the_middle_loses_and_doubles_nothing(first_cha
 
 
 def _kill_postgres(stack: Settings) -> None:
-    pid = int((stack.postgres_dir / "postmaster.pid").read_text().splitlines()[0])
-    family = [*psutil.Process(pid).children(), psutil.Process(pid)]
-    for process in family:
-        os.kill(process.pid, signal.SIGKILL)
+    """End the server and its backends at once, as a power cut would."""
+    server = psutil.Process(int((stack.postgres_dir / "postmaster.pid").read_text().splitlines()[0]))
+    for process in [server, *server.children()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
