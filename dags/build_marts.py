@@ -65,6 +65,7 @@ with DAG(
         """Fail with the reason when a model of layer `name` failed."""
         from crm_agents.errors import CrmAgentsError
 
+        context.stand_back()
         outcome = (built or {}).get(name, {"models": 0, "failed": []})
         if outcome["failed"]:
             raise CrmAgentsError("; ".join(outcome["failed"]))
@@ -89,6 +90,7 @@ with DAG(
         """Run every dbt test; fail when one does."""
         from crm_agents import marts
 
+        context.stand_back()
         run = context.run_at(day["as_of"])
         return marts.test(as_of=run.as_of, run_id=run.run_id).summary()
 
@@ -100,6 +102,7 @@ with DAG(
         from crm_agents import gates
         from crm_agents.agents.frame import run_id_of
 
+        context.stand_back()
         dag_run = get_current_context()["dag_run"]
         return str(gates.build_data_docs(run_id_of(dag_run.dag_id, dag_run.run_id)))
 

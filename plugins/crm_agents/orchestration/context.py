@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from typing import Any
 
@@ -46,6 +47,11 @@ def event_extra(key: str) -> Any:
         if key in (event.extra or {}):
             return event.extra[key]
     return None
+
+
+def stand_back() -> None:
+    """Let tasks on the way to a score have the processor first; for tasks beside that way."""
+    os.nice(15)
 
 
 def _as_of(context: Any) -> date:
