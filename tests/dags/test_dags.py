@@ -28,7 +28,12 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModuleType]:
 
 
 def test_there_are_dags() -> None:
-    assert {path.stem for path in DAG_FILES} >= {"ingest_crm", "build_marts", "train_models", "customer_behaviour_agent"}
+    assert {path.stem for path in DAG_FILES} >= {
+        "ingest_crm",
+        "build_marts",
+        "train_models",
+        "customer_behaviour_agent",
+    }
 
 
 @pytest.mark.parametrize("name", [path.stem for path in DAG_FILES])

@@ -16,5 +16,7 @@ def test_pages_are_written_by_another_process(installation: Path) -> None:
     batch = ingest.run(run_id="r1").batch_id
     gates.check_arrival(run_id="r1", as_of=date(2026, 1, 1), batch_id=batch)
     code = "from crm_agents import gates; print(gates.build_data_docs('r1'))"
-    page = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    page = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[
+        -1
+    ]
     assert "arrival" in Path(page).read_text()

@@ -1,12 +1,14 @@
-"""dbt's own tests: unit tests of each business rule, and rules over whole tables that leave rows in quality_results."""
+"""dbt's own tests (each business rule on a few rows, rules over whole tables), and the questions of docs/marts.md."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from crm_agents import marts, postgres
+from crm_agents.settings import PROJECT_ROOT
 from tests.raw_lake import AS_OF, COMPANY, RawLake
 
 RESULTS = """
@@ -27,6 +29,12 @@ def test_rules_hold_and_a_broken_one_is_found(installation: Path) -> None:
     raw.arrive("orders", "order_id customer_id ordered_at status", ("o2", "nobody", "2024-02-01", "refunded"))
     raw.arrive("order_items", "order_id line_no product_id quantity unit_price", ("o1", 1, "pen", 2, 5))
     raw.build()
+
+    page = (PROJECT_ROOT / "docs" / "marts.md").read_text(encoding="utf-8")
+    questions = re.findall(r"```sql\n(.*?)```", page, flags=re.DOTALL)
+    assert len(questions) > 15
+    for question in questions:
+        raw.query(question)
 
     units = marts.unit_tests(as_of=AS_OF, run_id="units", company=COMPANY)
     assert set(units.summary()) == {"pass"}

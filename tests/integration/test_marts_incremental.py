@@ -11,7 +11,7 @@ from crm_agents.marts import running
 from crm_agents.settings import load_settings
 from tests.raw_lake import AS_OF, RawLake
 
-EARLIER = date(2024, 5, 31)
+EARLIER, LATER = date(2024, 5, 31), date(2024, 7, 31)
 CUTOFFS = {"cutoffs": [AS_OF, EARLIER], "label_cutoffs": [EARLIER]}
 FILES = """
     select table_name, file_count, delete_file_count from ducklake_table_info('lake')

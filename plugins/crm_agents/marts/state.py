@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 STATE_DDL = (
     "create table if not exists lake.intermediate.build_state (fingerprint VARCHAR, batch_id BIGINT, as_of DATE)"
 )
+INGEST_NOTES = "select table_name, batch_id from lake.raw.ingest_state"
 # Models that say something about as_of, whether or not anything has arrived.
 AS_OF_MODELS = ("fct_opportunities", "dim_dates")
-# From this many arrived rows per customer on, features are computed for all customers: looking up each is dearer.
+# From this many arrived rows on (and so many per customer) features are computed for all: looking up each is dearer.
+MANY_ROWS = 50_000
 MANY_ROWS_PER_CUSTOMER = 0.3
 
 
@@ -103,8 +106,11 @@ def newest_batch(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _newest_batches(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return the newest batch of each raw table: from the ingest's own notes, or else from the tables themselves."""
     import duckdb
 
+    with suppress(duckdb.CatalogException):
+        return dict(connection.execute(INGEST_NOTES).fetchall())
     tables = " union all ".join(
         f"select '{name}' as name, coalesce(max(_batch), 0) as batch from lake.raw.{name}" for name in crm_tables()
     )
@@ -123,7 +129,7 @@ def _many_arrived(connection: duckdb.DuckDBPyConnection, arrived: tuple[str, ...
             found = connection.execute(f"select count(*) from lake.raw.{table} where _batch > {seen:d}").fetchone()
             rows += int(found[0]) if found else 0
     customers = connection.execute("select count(*) from lake.raw.customers").fetchone()
-    return rows > MANY_ROWS_PER_CUSTOMER * (customers[0] if customers else 0)
+    return rows > max(MANY_ROWS, MANY_ROWS_PER_CUSTOMER * (customers[0] if customers else 0))
 
 
 def _all_built(connection: duckdb.DuckDBPyConnection, cutoffs: Collection[date]) -> bool:
