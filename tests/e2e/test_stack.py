@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import psutil
@@ -24,6 +26,7 @@ from crm_agents.stack.ports import read_ports
 pytestmark = pytest.mark.stack
 
 PATIENCE_SECONDS = 240
+T = TypeVar("T")
 WEB = httpx.Client(timeout=60, trust_env=False)
 
 
@@ -111,8 +114,8 @@ def test_accounts_and_registry_of_mlflow_are_apart(stack: Settings) -> None:
 def test_nothing_listens_beyond_loopback(stack: Settings) -> None:
     listening = {
         connection.laddr
-        for process in stack_processes(stack)
-        for connection in process.net_connections("inet")
+        for connections in _of_each_process(stack, lambda process: process.net_connections("inet"))
+        for connection in connections
         if connection.status == psutil.CONN_LISTEN
     }
     assert {place.port for place in listening} == set(read_ports(stack).values())
@@ -133,7 +136,7 @@ def test_no_secret_on_a_command_line_or_in_a_log(stack: Settings) -> None:
     secrets = [path.read_text().strip() for path in stack.secrets_dir.iterdir() if path.suffix == ""]
     secrets = [text for text in secrets if ":" not in text]
     assert len(secrets) > 4
-    commands = [" ".join(process.cmdline()) for process in stack_processes(stack)]
+    commands = _command_lines(stack)
     logs = [path.read_text(errors="replace") for path in stack.log_dir.glob("*.log")]
     for text in (*commands, *logs):
         assert not any(word in text for word in secrets)
@@ -185,7 +188,7 @@ def test_a_killed_component_is_named_and_comes_back(stack: Settings, killed: tup
     for component in killed:
         assert after[component].pid != before[component].pid
         assert after[component].address == before[component].address
-    workers = [process for process in stack_processes(stack) if "LocalExecutor" in " ".join(process.cmdline())]
+    workers = [command for command in _command_lines(stack) if "LocalExecutor" in command]
     assert len(workers) <= 4
 
 
@@ -209,6 +212,19 @@ def test_stack_without_supervisor(tmp_path: Path, stack: Settings, monkeypatch: 
     assert leftovers(second, supervisor.recorded_session(second)) == []
     assert Prober(second).trouble("postgres") is not None
     assert not _troubled(stack)
+
+
+def _command_lines(stack: Settings) -> list[str]:
+    return _of_each_process(stack, lambda process: " ".join(process.cmdline()))
+
+
+def _of_each_process(stack: Settings, read: Callable[[psutil.Process], T]) -> list[T]:
+    """Read something of each process of the stack; one that ends meanwhile (a zombie too) is passed over."""
+    found = []
+    for process in stack_processes(stack):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(read(process))
+    return found
 
 
 def _troubled(stack: Settings) -> list[str]:
