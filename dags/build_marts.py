@@ -12,9 +12,10 @@ Checks what arrived, builds the lake's layers with dbt, and checks what the agen
 
 1. `arrival_gate`: Great Expectations on the batch that arrived. *critical* stops here, *warning* goes on; both leave rows in
    `crm_ai.quality_results`.
-2. `build`: every dbt model, in process, only what changed; the tasks of group `layers` show which layer failed and why.
+2. `build`: every dbt model, in process, only what changed.
 3. `features_gate`: marts and features are fit to be scored; publishes them.
-4. Beside the way to the agents: dbt's tests over whole tables, and the pages of Data Docs.
+4. Only when something failed: the tasks of group `layers` show which layer failed and why (the others stay skipped), and
+   `data_docs` makes the HTML pages of the gates. In a good run the DAG `test_marts` makes them, beside the way to the agents.
 
 **By hand:** `crm-agents run build_marts [--as-of DATE]`. **When it fails**, the last line of the failed task's log names the
 model or rule; mend the data or the model and clear the task: every step can be repeated.
@@ -53,64 +54,55 @@ with DAG(
         return {"as_of": run.as_of.isoformat(), "batch_id": batch, "checked_batch": checked}
 
     @task(doc_md="All dbt models that the marts and the features of this day need.")
-    def build(day: dict) -> dict[str, dict]:
-        """Run dbt in process; return what happened in each layer."""
+    def build(day: dict, ti=None) -> dict[str, int]:
+        """Run dbt in process; fail when a model does."""
         from crm_agents import marts
 
         run = context.run_at(day["as_of"])
-        return marts.build(as_of=run.as_of, run_id=run.run_id, raise_on_failure=False).by_layer()
-
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, doc_md="Shows whether this layer was built, and why not.")
-    def layer(name: str, built: dict[str, dict]) -> str:
-        """Fail with the reason when a model of layer `name` failed."""
-        from crm_agents.errors import CrmAgentsError
-
-        context.stand_back()
-        outcome = (built or {}).get(name, {"models": 0, "failed": []})
-        if outcome["failed"]:
-            raise CrmAgentsError("; ".join(outcome["failed"]))
-        return f"{outcome['models']} models"
+        layers = marts.build(as_of=run.as_of, run_id=run.run_id, raise_on_failure=False).by_layer()
+        ti.xcom_push("layers", layers)
+        marts.raise_if_failed(layers)
+        return {name: layer["models"] for name, layer in layers.items()}
 
     @task(outlets=[*MART_ASSETS, CUSTOMER_FEATURES], doc_md="Great Expectations on marts and features; publishes them.")
-    def features_gate(day: dict, built: dict[str, dict], outlet_events=None) -> None:
-        """Stop on a failed model or a critical finding, else publish marts and features."""
-        from crm_agents import gates, marts
+    def features_gate(day: dict, outlet_events=None) -> None:
+        """Stop on a critical finding, else publish marts and features."""
+        from crm_agents import gates
         from crm_agents.agents import frame
 
         run = context.run_at(day["as_of"])
-        marts.raise_if_failed(built)
         for check in (gates.check_marts, gates.check_features):
             check(run_id=run.run_id, as_of=run.as_of, after_batch=day["checked_batch"]).raise_if_critical()
         frame.finish(run, "done", batch_id=day["batch_id"])
         for asset in (*MART_ASSETS, CUSTOMER_FEATURES):
             outlet_events[asset].extra = {"as_of": day["as_of"], "run_id": run.run_id}
 
-    @task(doc_md="dbt's tests over whole tables; the agents do not wait for them.")
-    def test_marts(day: dict) -> dict[str, int]:
-        """Run every dbt test; fail when one does."""
-        from crm_agents import marts
+    @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, doc_md="Runs when the build failed: red names the model.")
+    def layer(name: str, ti=None) -> str:
+        """Fail with the reason when a model of layer `name` failed."""
+        from airflow.sdk.exceptions import AirflowSkipException
 
-        context.stand_back()
-        run = context.run_at(day["as_of"])
-        return marts.test(as_of=run.as_of, run_id=run.run_id).summary()
+        from crm_agents.errors import CrmAgentsError
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, doc_md="HTML pages of every validation.")
+        outcome = (ti.xcom_pull(task_ids="build", key="layers") or {}).get(name)
+        if not outcome:
+            raise AirflowSkipException("Nothing of this layer was built.")
+        if outcome["failed"]:
+            raise CrmAgentsError("; ".join(outcome["failed"]))
+        return f"{outcome['models']} models"
+
+    @task(trigger_rule=TriggerRule.ONE_FAILED, doc_md="Runs when a gate or the build failed: HTML pages of the gates.")
     def data_docs() -> str:
         """Write the Data Docs pages of this run and return their index."""
-        from airflow.sdk import get_current_context
-
         from crm_agents import gates
-        from crm_agents.agents.frame import run_id_of
 
-        context.stand_back()
-        dag_run = get_current_context()["dag_run"]
-        return str(gates.build_data_docs(run_id_of(dag_run.dag_id, dag_run.run_id)))
+        return str(gates.build_data_docs(context.this_run_id()))
 
     day = arrival_gate()
     built = build(day)
-    with TaskGroup("layers"):
+    gate = features_gate(day)
+    day >> built >> gate
+    with TaskGroup("layers", tooltip="Which layer failed, and why"):
         for name in ("staging", "intermediate", "marts", "features"):
-            layer.override(task_id=name)(name, built)
-    gate = features_gate(day, built)
-    # Both are leaves: a failed test must fail the run, whatever becomes of the pages.
-    gate >> [test_marts(day), data_docs()]
+            built >> layer.override(task_id=name)(name)
+    [day, built, gate] >> data_docs()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ class OfflineIndexView(OfflinePageView):
         """Accept our own dictionary: the index is not a rendered validation."""
 
 
-def build(results_dir: Path, docs_dir: Path, run: str | None = None) -> Path:
-    """Render the kept results of `run` (a folder name; by default of every run) and the index.
+def build(results_dir: Path, docs_dir: Path, only: Collection[str] = ()) -> Path:
+    """Render the kept results of the runs `only` (folder names; by default of every run) and the index.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def build(results_dir: Path, docs_dir: Path, run: str | None = None) -> Path:
     _forget_old_runs(results_dir, docs_dir)
     runs = _newest_first(results_dir)
     for folder in runs:
-        if run in (None, folder.name):
+        if not only or folder.name in only:
             for kept in sorted(folder.glob("*.json")):
                 _write(docs_dir / folder.name / f"{kept.stem}.html", _stage_page(json.loads(kept.read_text("utf-8"))))
     rows = [_index_row(folder.name, json.loads(kept.read_text("utf-8"))) for folder in runs for kept in _stages(folder)]

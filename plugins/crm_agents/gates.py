@@ -2,7 +2,7 @@
 
 A gate reads counts from the lake, never rows; each rule leaves a row in ``crm_ai.quality_results``. A failed critical
 rule stops the run (`GateReport.raise_if_critical`), a failed warning is recorded and the run goes on. The HTML pages
-(Data Docs) take longer than the gate itself, so a task beside the path builds them (`build_data_docs`).
+(Data Docs) take longer than the gate itself, so the DAG `test_marts`, beside that way, builds them (`build_data_docs`).
 docs/quality.md explains the mechanism and lists what to do when a gate stops a run.
 """
 
@@ -170,15 +170,15 @@ def check_features(*, run_id: str, as_of: date, after_batch: int | None = None) 
     return _check("features", run_id, SUITES, Scope(as_of, conditions), required=True)
 
 
-def build_data_docs(run_id: str | None = None) -> Path:
-    """Make the HTML pages of one run (by default of every kept run) and the index; return the index page.
+def build_data_docs(*run_ids: str) -> Path:
+    """Make the HTML pages of some runs (by default of every kept run) and the index; return the index page.
 
     Results of all but the newest runs are removed, so that the folder does not grow for ever.
     """
     from expectations.data_docs import build
 
     settings = load_settings()
-    return build(_results_dir(settings), settings.data_docs_dir, _folder(run_id) if run_id else None)
+    return build(_results_dir(settings), settings.data_docs_dir, {_folder(run_id) for run_id in run_ids})
 
 
 def _last_built(batch_id: int) -> int:

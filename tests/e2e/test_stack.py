@@ -155,6 +155,7 @@ def test_task_finds_libraries_imported_and_they_compute(stack: Settings) -> None
         "crm_agents.stack",
         "crm_agents.stack.warm",
         "crm_agents.stack.airflow_process",
+        "crm_agents.parsed_project",
     }
     assert found["duckdb"] == found["arrow"] == 499_999_500_000
     assert min(found["boosted"], found["linear"]) > 0.9

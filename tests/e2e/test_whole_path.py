@@ -52,7 +52,7 @@ def first_chain(stack: Settings) -> Chain:
 def test_the_chain_goes_from_ingest_to_the_agent(first_chain: Chain) -> None:
     order = [run.dag_id for run in first_chain.runs]
     assert order[:2] == ["ingest_crm", "build_marts"]
-    assert set(order) == {"ingest_crm", "build_marts", "train_models", "customer_behaviour_agent"}
+    assert set(order) == {"ingest_crm", "build_marts", "test_marts", "train_models", "customer_behaviour_agent"}
 
 
 def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from crm_agents import marts, postgres
-from crm_agents.settings import PROJECT_ROOT
+from crm_agents import lake, marts, postgres
+from crm_agents.marts.running import run_dbt
+from crm_agents.settings import PROJECT_ROOT, load_settings
 from tests.raw_lake import AS_OF, COMPANY, RawLake
 
 RESULTS = """
@@ -61,3 +62,21 @@ def test_rules_hold_and_a_broken_one_is_found(installation: Path) -> None:
         "orders_add_up_their_lines_and_payments",
         "daily_sales_add_up_the_lines",
     }
+
+
+def test_tests_see_the_lake_as_it_was_and_hold_up_no_build(installation: Path) -> None:
+    raw = RawLake()
+    raw.arrive("customers", "customer_id created_at", ("ada", "2024-01-01"))
+    raw.arrive("orders", "order_id customer_id ordered_at status", ("o1", "ada", "2024-02-01", "completed"))
+    raw.arrive("order_items", "order_id line_no product_id quantity unit_price", ("o1", 1, "pen", 2, 5))
+    raw.build()
+    settings = load_settings()
+    with lake.connect() as connection:
+        snapshot = lake.current_snapshot(connection)
+    raw.query("update lake.marts.fct_order_items set gross_amount = 11")
+    command = ["test", "--select", "order_lines_keep_their_totals"]
+    found = {
+        seen: run_dbt(command, {"as_of": AS_OF.isoformat()}, settings, threads=1, snapshot=seen)[0][0].status
+        for seen in (snapshot, None)
+    }
+    assert found == {snapshot: "pass", None: "fail"}

@@ -10,7 +10,7 @@ from crm_agents.crm_schema import crm_tables
 
 # Counting rows costs a scan: up to this size every ingest does it, above it PostgreSQL's counters alone decide, and
 # these may lag ten seconds behind a session that stays open.
-COUNT_EXACTLY_BELOW = 2_000_000
+COUNT_EXACTLY_BELOW = 250_000
 
 
 @dataclass(frozen=True)

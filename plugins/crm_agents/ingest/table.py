@@ -130,13 +130,11 @@ class TableIngest:
 
     def _keys_may_differ(self, state: State) -> bool:
         """Tell whether rows were deleted (or inserted below the watermark) since the last ingest."""
-        found = self.connection.execute(
-            f"select (select count(*) from candidates anti join {self._live} using ({self._key})), "
-            f"(select count(*) from {self._live})"
-        ).fetchone()
-        inserted_rows, here = found or (0, 0)
+        # The small side first: looking up the lake's keys in the candidates' reads one column and builds no large table.
+        known = self._count(f"{self._live} semi join candidates using ({self._key})")
+        inserted_rows = self._count("candidates") - known
         now, before = self.source.fingerprint, state.fingerprint
-        if now["rows"] is not None and here + inserted_rows != now["rows"]:
+        if now["rows"] is not None and self._count(self._live) + inserted_rows != now["rows"]:
             return True
         if now["file"] != before["file"] or now["deleted"] != before["deleted"]:
             return True

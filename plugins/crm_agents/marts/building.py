@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from crm_agents import postgres
+from crm_agents import lake, postgres
 from crm_agents.company import Company, loaded_company
 from crm_agents.marts.results import WAY_OUT, BuildError, BuildResult, NodeResult, describe_failure
 from crm_agents.marts.running import exclusive, run_dbt
@@ -89,32 +89,43 @@ def test(
 ) -> BuildResult:
     """Run every dbt test over whole tables and record each in ``crm_ai.quality_results`` (stage ``dbt_tests``).
 
+    The tests see the lake as it stands between two builds when they begin, and hold up no later build.
+
     Raises
     ------
     BuildError
         When a test of severity *error* fails; those of severity *warn* are recorded only.
     """
-    return _test("test_type:data", as_of, run_id, company, raise_on_failure)
-
-
-def unit_tests(*, as_of: date, run_id: str, company: Company | None = None) -> BuildResult:
-    """Run dbt's unit tests: each business rule on a few rows given in the project, not on the company's data."""
-    return _test("test_type:unit", as_of, run_id, company, raise_on_failure=False, record=False)
-
-
-def _test(
-    kind: str, as_of: date, run_id: str, company: Company | None, raise_on_failure: bool, record: bool = True
-) -> BuildResult:
     settings = load_settings()
     company = company or loaded_company(settings)
     with exclusive(settings, shared=True):
         situation = look(company, [as_of], settings)
-        variables = _variables(as_of, [as_of], [], company, situation)
-        nodes, seconds = run_dbt(["test", "--select", kind], variables, settings, threads=settings.duckdb_threads)
-    result = BuildResult(run_id, nodes, seconds, situation.batch_id)
-    if record:
-        _write_quality_results(result, as_of)
+        with lake.connect(settings=settings) as connection:
+            snapshot = lake.current_snapshot(connection)
+    result = _test("test_type:data", as_of, run_id, company, situation, snapshot)
+    _write_quality_results(result, as_of)
     return _checked(result, raise_on_failure)
+
+
+def unit_tests(*, as_of: date, run_id: str, company: Company | None = None) -> BuildResult:
+    """Run dbt's unit tests: each business rule on a few rows given in the project, not on the company's data."""
+    settings = load_settings()
+    company = company or loaded_company(settings)
+    with exclusive(settings, shared=True):
+        situation = look(company, [as_of], settings)
+        result = _test("test_type:unit", as_of, run_id, company, situation, None)
+    return _checked(result, raise_on_failure=False)
+
+
+def _test(
+    kind: str, as_of: date, run_id: str, company: Company, situation: Situation, snapshot: int | None
+) -> BuildResult:
+    settings = load_settings()
+    variables = _variables(as_of, [as_of], [], company, situation)
+    nodes, seconds = run_dbt(
+        ["test", "--select", kind], variables, settings, threads=settings.duckdb_threads, snapshot=snapshot
+    )
+    return BuildResult(run_id, nodes, seconds, situation.batch_id)
 
 
 def _chosen(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crm_agents import lake, postgres
+from crm_agents import lake, parsed_project, postgres
 from crm_agents.errors import CrmAgentsError
 from crm_agents.marts.results import LAYERS, NodeResult
 from crm_agents.settings import PROJECT_ROOT, Settings, write_private
@@ -25,12 +25,17 @@ def dbt_dir(settings: Settings) -> Path:
 
 
 def run_dbt(
-    command: Sequence[str], variables: dict[str, Any], settings: Settings, *, threads: int
+    command: Sequence[str],
+    variables: dict[str, Any],
+    settings: Settings,
+    *,
+    threads: int,
+    snapshot: int | None = None,
 ) -> tuple[tuple[NodeResult, ...], float]:
     """Run one dbt command.
 
-    The project is parsed without `variables` first (from dbt's own cache when no file changed): with them, each new
-    as_of would make dbt parse everything anew.
+    The project is parsed without `variables` first (see `parse`): with them, each new as_of would make dbt parse everything
+    anew.
 
     Parameters
     ----------
@@ -38,6 +43,8 @@ def run_dbt(
         For example ``["build", "--select", "fct_orders"]``.
     threads : int
         Models that run at once.
+    snapshot : int, optional
+        Read the lake as it was at this snapshot, and do not write to it.
 
     Returns
     -------
@@ -51,11 +58,9 @@ def run_dbt(
     from dbt.cli.main import dbtRunner
 
     started = time.perf_counter()
-    places = _places(settings, threads)
     try:
-        parsed = dbtRunner().invoke(["parse", *places])
-        _raise_unless_run(parsed)
-        manifest: Any = parsed.result
+        manifest = parsed_project.take(_stamp(settings)) or parse(settings)
+        places = _places(settings, threads, snapshot)
         log: list[Any] = []
         runner = dbtRunner(manifest=manifest, callbacks=[lambda event: _keep(event, log)])
         done = runner.invoke([*command, *places, "--vars", json.dumps(variables)])
@@ -69,6 +74,30 @@ def run_dbt(
     return tuple(nodes), time.perf_counter() - started
 
 
+def parse(settings: Settings) -> Any:
+    """Return dbt's manifest of the project, from dbt's own cache as far as no file changed.
+
+    Raises
+    ------
+    CrmAgentsError
+        When a file of the project is wrong.
+    """
+    from dbt.cli.main import dbtRunner
+
+    parsed = dbtRunner().invoke(["parse", *_places(settings, settings.duckdb_threads)])
+    _raise_unless_run(parsed)
+    return parsed.result
+
+
+def parse_ahead(settings: Settings) -> None:
+    """Parse the project for the processes that will be forked from this one."""
+    parsed_project.keep(_stamp(settings), parse(settings))
+
+
+def _stamp(settings: Settings) -> str:
+    return parsed_project.stamp(PROJECT_DIR, _profile(settings))
+
+
 @contextmanager
 def exclusive(settings: Settings, *, shared: bool = False) -> Iterator[None]:
     """Let one build at a time change the lake's tables; readers that need them at rest share the lock."""
@@ -78,19 +107,27 @@ def exclusive(settings: Settings, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
-def _places(settings: Settings, threads: int) -> list[str]:
+def _places(settings: Settings, threads: int, snapshot: int | None = None) -> list[str]:
     folder = dbt_dir(settings)
-    _write_profile(folder / "profiles.yml", settings)
+    profiles = folder if snapshot is None else folder / "at_snapshot"
+    _write_profile(profiles / "profiles.yml", _profile(settings, snapshot))
     return [
-        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(folder), "--threads", str(threads)),
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(profiles), "--threads", str(threads)),
         *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         *("--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-write-json"),
         *("--no-version-check", "--no-send-anonymous-usage-stats"),
     ]
 
 
-def _write_profile(path: Path, settings: Settings) -> None:
+def _write_profile(path: Path, text: str) -> None:
     """Write the profile when it changed: dbt parses the whole project anew after each change."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_private(path, text)
+
+
+def _profile(settings: Settings, snapshot: int | None = None) -> str:
+    """Return dbt's profile (JSON, which is YAML)."""
+    options = {"data_path": f"{settings.lake_dir}/", **({} if snapshot is None else {"snapshot_version": snapshot})}
     target = {
         "type": "duckdb",
         "path": ":memory:",
@@ -100,13 +137,9 @@ def _write_profile(path: Path, settings: Settings) -> None:
         "config_options": lake.duckdb_options(settings),
         "settings": {"TimeZone": "UTC"},
         "plugins": [{"module": "crm_agents.marts.lake_plugin"}],
-        "attach": [
-            {"path": lake.attach_path(settings), "alias": "lake", "options": {"data_path": f"{settings.lake_dir}/"}}
-        ],
+        "attach": [{"path": lake.attach_path(settings), "alias": "lake", "options": options}],
     }
-    text = json.dumps({"crm_agents": {"target": "lake", "outputs": {"lake": target}}}, indent=2)  # JSON is YAML
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        write_private(path, text)
+    return json.dumps({"crm_agents": {"target": "lake", "outputs": {"lake": target}}}, indent=2)
 
 
 def _close_connections() -> None:

@@ -6,7 +6,7 @@ import os
 from datetime import date
 from typing import Any
 
-from airflow.sdk import Param, get_current_context
+from airflow.sdk import Asset, Param, get_current_context
 
 from crm_agents import marts
 from crm_agents.agents.frame import AgentRun, run_id_of
@@ -38,6 +38,12 @@ def run_at(as_of: str) -> AgentRun:
     return AgentRun(run_id_of(dag_run.dag_id, dag_run.run_id), dag_run.dag_id, date.fromisoformat(as_of))
 
 
+def this_run_id() -> str:
+    """Return the id of the run of the calling task."""
+    dag_run = get_current_context()["dag_run"]
+    return run_id_of(dag_run.dag_id, dag_run.run_id)
+
+
 def event_extra(key: str) -> Any:
     """Return `key` of the newest triggering asset event that carries it, or None."""
     events = [
@@ -47,6 +53,12 @@ def event_extra(key: str) -> Any:
         if key in (event.extra or {}):
             return event.extra[key]
     return None
+
+
+def event_extras(asset: Asset, key: str) -> list[Any]:
+    """Return `key` of every triggering event of `asset` that carries it: several may have waited for this run."""
+    events = (get_current_context().get("triggering_asset_events") or {}).get(asset, [])
+    return [event.extra[key] for event in events if key in (event.extra or {})]
 
 
 def stand_back() -> None:

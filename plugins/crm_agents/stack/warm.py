@@ -8,12 +8,13 @@ Rules that keep it safe:
 
 - import only: no thread pool, OpenMP region, connection or engine may exist before a fork (see `LIBRARIES`);
 - only libraries of others: an edited module of crm_agents, models_ml or expectations must count at the next task, not
-  at the next start of the scheduler.
+  at the next start of the scheduler. The dbt project is parsed ahead, and parsed again by a task that finds a file changed.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import selectors
 import sys
@@ -55,6 +56,10 @@ AIRFLOW_PARTS = (
 )
 
 
+# What of ours stays loaded: it starts the scheduler, or holds what tasks inherit.
+OURS_KEPT = ("crm_agents", "crm_agents.stack", "crm_agents.parsed_project")
+
+
 def import_all(names: Iterable[str]) -> None:
     """Import modules; one that cannot be imported is left to the task that needs it, which then says so itself."""
     for name in names:
@@ -62,6 +67,32 @@ def import_all(names: Iterable[str]) -> None:
             importlib.import_module(name)
         except ImportError as error:
             print(f"not imported before forking: {name} ({error})", file=sys.stderr)
+
+
+def parse_dbt_project() -> None:
+    """Parse the dbt project for all tasks to come; where that fails, the task that builds says why."""
+    from crm_agents.errors import CrmAgentsError
+    from crm_agents.marts.running import parse_ahead
+    from crm_agents.settings import load_settings
+
+    try:
+        parse_ahead(load_settings())
+    except CrmAgentsError as error:
+        print(f"not parsed before forking: {error}", file=sys.stderr)
+    # dbt asks for the caller's place once per process, and Python then looks up the file of every loaded module.
+    inspect.getmodule(inspect.currentframe())
+    forget_own_modules()
+
+
+def forget_own_modules() -> None:
+    """Unload our own modules, so that each task loads them as they are then."""
+    for name in [name for name in sys.modules if name.split(".")[0] in ("crm_agents", "models_ml", "expectations")]:
+        if name in OURS_KEPT or name.startswith("crm_agents.stack."):
+            continue
+        del sys.modules[name]
+        package, _, child = name.rpartition(".")
+        if package in sys.modules:
+            vars(sys.modules[package]).pop(child, None)
 
 
 def notice_ended_tasks_at_once() -> None:
@@ -92,6 +123,7 @@ def main() -> NoReturn:
     """Run ``airflow scheduler`` in this process (``python -m crm_agents.stack.warm``)."""
     if sys.platform == "linux":
         import_all(LIBRARIES)
+        parse_dbt_project()
     while not (Path(os.environ["AIRFLOW_HOME"]) / MIGRATED).exists():
         time.sleep(0.1)
     if sys.platform == "linux":
