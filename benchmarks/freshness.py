@@ -15,6 +15,7 @@ import statistics
 import time
 from datetime import UTC, datetime
 
+from changes import change
 from rich.console import Console
 from rich.table import Table
 
@@ -65,23 +66,8 @@ def prepare(customers: int) -> None:
 
 def change_and_wait(changed: int, attempt: int) -> tuple[float, datetime, int]:
     """Give `changed` customers a new order; return the seconds until scores were visible, the start, and the rows."""
-    order = f"bench-{datetime.now(UTC):%Y%m%d%H%M%S}-{attempt}"
+    change(changed, str(attempt))
     with postgres.connect() as crm:
-        crm.execute(
-            "create temp table chosen on commit drop as select entity_id, row_number() over (order by md5(entity_id || %s)) n "
-            "from crm_ai.scores where status = 'scored' order by 2 limit %s",
-            (order, changed),
-        )
-        crm.execute(
-            "insert into crm.orders (order_id, customer_id, ordered_at, status, currency, updated_at) select %s || '-' || n, "
-            "entity_id, (select max(as_of) from crm_ai.scores) + time '12:00', 'completed', 'EUR', clock_timestamp() from chosen",
-            (order,),
-        )
-        crm.execute(
-            "insert into crm.order_items (order_id, line_no, product_id, quantity, unit_price, discount, updated_at) "
-            "select %s || '-' || n, 1, (select min(product_id) from crm.products), 1, 25, 0, clock_timestamp() from chosen",
-            (order,),
-        )
         before = crm.execute("select clock_timestamp()").fetchone()[0]
     committed = time.monotonic()
     while time.monotonic() - committed < PATIENCE_SECONDS:

@@ -1,0 +1,29 @@
+"""What the benchmarks have in common: a change in the CRM that makes customers' scores stale."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from crm_agents import postgres
+
+
+def change(customers: int, mark: str) -> str:
+    """Give `customers` scored customers a new order of one line; return the prefix of the new order ids."""
+    prefix = f"bench-{datetime.now(UTC):%Y%m%d%H%M%S%f}-{mark}"
+    with postgres.connect() as crm:
+        crm.execute(
+            "create temp table chosen on commit drop as select entity_id, row_number() over (order by md5(entity_id || %s)) n "
+            "from crm_ai.scores where status = 'scored' order by 2 limit %s",
+            (prefix, customers),
+        )
+        crm.execute(
+            "insert into crm.orders (order_id, customer_id, ordered_at, status, currency, updated_at) select %s || '-' || n, "
+            "entity_id, (select max(as_of) from crm_ai.scores) + time '12:00', 'completed', 'EUR', clock_timestamp() from chosen",
+            (prefix,),
+        )
+        crm.execute(
+            "insert into crm.order_items (order_id, line_no, product_id, quantity, unit_price, discount, updated_at) "
+            "select %s || '-' || n, 1, (select min(product_id) from crm.products), 1, 25, 0, clock_timestamp() from chosen",
+            (prefix,),
+        )
+    return prefix
