@@ -98,6 +98,13 @@
     sum(case when age_days < {{ days }} and {{ condition }} then {{ amount }} end)
 {%- endmacro %}
 
+{# What describes the gaps between a customer's purchase days. #}
+{% macro gap_sums(days) -%}
+    count({{ days }}) as gaps,
+    sum({{ days }}) as gap_days_sum,
+    sum({{ days }} * {{ days }}) as gap_days_square_sum
+{%- endmacro %}
+
 {#
     Sample standard deviation of whole numbers from their count, sum and sum of squares. The database's own function adds
     floating point numbers in any order: the last digits would differ from run to run.

@@ -16,11 +16,11 @@ orders as (
     select
         features.as_of,
         count(*) as purchases,
-        sum(orders.revenue_amount) as revenue
+        sum(orders.sale_net_amount) as revenue
     from features
     inner join {{ ref('fct_orders') }} as orders on orders.ordered_on <= features.as_of
     inner join {{ ref('dim_customers') }} as customers on orders.customer_id = customers.customer_id
-    where orders.is_purchase
+    where {{ was_purchase('orders', 'features.as_of') }}
     group by features.as_of
 
 )

@@ -147,6 +147,23 @@ def test_negative_quantity_is_a_return_and_kept(shop: Any) -> None:
     assert report.rows_quarantined == 0
 
 
+def test_an_amount_with_a_letter_for_a_digit_is_no_amount(shop: Any) -> None:
+    shop.map(
+        "order_items",
+        "select order_id, line as line_no, product as product_id, pieces as quantity, "
+        "money(price, decimal_mark := ',') as unit_price, _source_file, _row from lines",
+    )
+    shop.write(
+        "lines.csv",
+        'order_id,line,product,pieces,price\no1,1,pen,2,"12,50 EUR"\no1,2,pen,2,"12,5O EUR"\no2,1,pen,2,"€ 3"\n',
+    )
+    shop.load()
+    assert shop.crm("select unit_price::text from crm.order_items order by 1") == [("12.5000",), ("3.0000",)]
+    ((table, file, row, reason),) = shop.quarantine()
+    assert (table, file, row) == ("order_items", "lines.csv", 2)
+    assert "12,5O EUR" in reason
+
+
 def test_dates_in_the_future_and_planned_ones(shop: Any) -> None:
     shop.write(
         "orders.csv",

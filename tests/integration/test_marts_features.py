@@ -178,3 +178,40 @@ def test_what_happens_after_as_of_changes_no_feature_at_as_of(raw: RawLake) -> N
     raw.build()
     assert raw.query("select count(*) from features.ftr_customers where _batch = 2") == [(2,)]  # looked at again
     assert raw.contents(["features"]) == before
+
+
+def test_what_becomes_of_an_order_after_as_of_changes_no_feature_at_as_of(raw: RawLake) -> None:
+    """Cancelled, returned or delivered later, with the refund's line: at as_of it was what it was then."""
+    raw.arrive(  # a second purchase of Dora's on the way: her gap hangs on it
+        "orders",
+        "order_id customer_id ordered_at status updated_at",
+        ("o9", "dora", "2024-05-20 10:00", "placed", "2024-05-20 10:00"),
+    )
+    raw.arrive("order_items", "order_id line_no product_id quantity unit_price discount", ("o9", 1, "mug", 1, 10, 3))
+    raw.build(cutoffs=[AS_OF, EARLIER], label_cutoffs=[EARLIER])
+    before = raw.contents(["features"])
+    assert features(raw, "dora")["mean_gap_days"] == 80
+    raw.batch = 2
+    raw.arrive(
+        "orders",
+        "order_id customer_id ordered_at status delivered_at promised_at updated_at",
+        ("o3", "ada", "2024-06-20 10:00", "cancelled", None, "2024-07-01", "2024-07-01 00:00"),
+        ("o9", "dora", "2024-05-20 10:00", "returned", "2024-07-02", None, "2024-07-04 10:00"),
+    )
+    raw.arrive("order_items", "order_id line_no product_id quantity unit_price", ("o9", 2, "mug", -1, 10))
+    raw.build(cutoffs=[AS_OF, EARLIER], label_cutoffs=[EARLIER])
+    assert raw.query("select count(*) from features.ftr_customers where _batch = 2") == [(4,)]  # looked at again
+    assert raw.contents(["features"]) == before
+    raw.build(cutoffs=[AS_OF, EARLIER], label_cutoffs=[EARLIER], full_refresh=True)
+    assert raw.contents(["features"]) == before
+    assert raw.query("select order_id from marts.fct_orders where is_purchase order by 1") == [
+        ("o1",),
+        ("o2",),
+        ("o5",),
+        ("o6",),
+    ]
+
+    raw.build(date(2024, 7, 4), cutoffs=[date(2024, 7, 4)])  # and when it has happened, it counts
+    ada, dora = (features(raw, name, date(2024, 7, 4)) for name in ("ada", "dora"))
+    assert (ada["purchases_total"], ada["cancellations_total"], ada["distinct_products"]) == (2, 2, 2)
+    assert (dora["purchases_total"], dora["mean_gap_days"], dora["distinct_products"]) == (1, None, 1)

@@ -32,7 +32,8 @@ COMPANY = {
     "products": "select 'p' || i as product_id from range(8) t(i)",
     "orders": f"select 'o' || i as order_id, case when {draw(9, 3)} > 0 then {CUSTOMER} end as customer_id, {DAY} as "
     f"ordered_at, (['completed', 'placed', 'cancelled', 'returned'])[1 + {draw(4, 4)}] as status, "
-    f"{DAY} + interval '3 days' as promised_at, {DAY} + {draw(6, 5)} * interval '1 day' as delivered_at from range(300) t(i)",
+    f"{DAY} + interval '3 days' as promised_at, {DAY} + {draw(6, 5)} * interval '1 day' as delivered_at, "
+    f"{DAY} + {draw(90, 16)} * interval '1 day' as updated_at from range(300) t(i)",
     "order_items": f"select 'o' || (i // 3) as order_id, (i % 3)::integer as line_no, 'p' || {draw(8, 6)} as product_id, "
     f"{draw(5, 7)} - 1 as quantity, 0.35 * {draw(30, 8)} as unit_price, 0.1 * {draw(2, 9)} as discount, "
     f"{draw(20, 10)} = 0 as is_duplicate from range(900) t(i)",
@@ -64,7 +65,11 @@ def change_everything(raw: RawLake) -> None:
     raw.arrive_from("orders", f"select * replace (null as customer_id) from ({orders} ('o3'))")
     raw.arrive_from("orders", f"select * replace (timestamptz '2023-02-01' as ordered_at) from ({orders} ('o4', 'o5'))")
     raw.arrive_from("orders", f"select * replace (null::timestamptz as ordered_at) from ({orders} ('o6'))")
-    raw.arrive_from("orders", f"select * replace ('cancelled' as status) from ({orders} ('o7', 'o8'))")
+    raw.arrive_from(
+        "orders",
+        "select * replace ('cancelled' as status, updated_at + interval '40 days' as updated_at) "
+        f"from ({orders} ('o7', 'o8'))",
+    )
     raw.arrive_from("orders", f"select * replace ('n' || order_id as order_id) from ({orders} ('o9', 'o10'))")
     raw.arrive_from(
         "order_items", f"select * replace (9 as quantity) from ({live('order_items')} where order_id = 'o11')"

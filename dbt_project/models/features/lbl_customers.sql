@@ -21,10 +21,10 @@ purchases as (
         windows.as_of,
         orders.customer_id,
         count(*) as purchases_next,
-        sum(orders.revenue_amount) as revenue_next
+        sum(orders.sale_net_amount) as revenue_next
     from {{ ref('fct_orders') }} as orders
     inner join windows on orders.ordered_on > windows.as_of and orders.ordered_on <= windows.closes_on
-    where orders.is_purchase
+    where {{ was_purchase('orders', as_of()) }}
     group by windows.as_of, orders.customer_id
 
 )

@@ -40,6 +40,7 @@ amounts as (
         lines.discount,
         lines.freight,
         cast(coalesce(lines.quantity * lines.unit_price, 0) as decimal(38, 4)) as gross_amount,
+        coalesce(lines.quantity > 0 and lines.unit_price > 0, false) as is_sale_line,
         lines.is_duplicate,
         {{ seen('greatest(lines._batch, coalesce(orders._batch, 0))') }} as _batch
     from lines
@@ -65,6 +66,7 @@ select
     is_duplicate,
     coalesce(quantity < 0, false) as is_return,
     {{ is_product('product_id') }} as is_product,
-    {{ is_purchase_status('order_status') }} and coalesce(quantity > 0 and unit_price > 0, false) as is_purchase_line,
+    is_sale_line,
+    {{ is_purchase_status('order_status') }} and is_sale_line as is_purchase_line,
     _batch
 from amounts

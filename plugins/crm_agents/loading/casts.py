@@ -19,12 +19,16 @@ def _formats(days: tuple[str, ...]) -> str:
 
 _DAY_OVER_12 = r"(1[3-9]|2\d|3[01])"
 _GROUPS = r"\d{{1,3}}([{separators}]\d{{3}})+|\d+"
-_AROUND = r"[^\d,.()-]*"  # brackets mean a negative amount in some books: not guessed
+# Around the number a currency may stand. Not brackets: they mean a negative amount in some books. A letter that touches
+# the number is part of a three-letter code (12EUR; none ends in O), or else a mistyped digit as in 12,5O.
+_CODE = "[A-Z]{2}[A-NP-Z]"
+_BEFORE = rf"([^\d,.()-]*([^\d,.()\pL-]|\b{_CODE}))?"
+_AFTER = rf"(([^\d,.()\pL-]|{_CODE}\b)[^\d,.()-]*)?"
 
 
 def _amount(separators: str, mark: str) -> str:
     groups = _GROUPS.format(separators=separators)
-    return f"{_AROUND}-?{_AROUND}({groups})({mark}\\d+)?{_AROUND}"
+    return f"{_BEFORE}-?{_BEFORE}({groups})({mark}\\d+)?{_AFTER}"
 
 
 # The load_ macros are the loader's own; day_first, month_first and money are for mappings. Those return text, and the

@@ -111,12 +111,23 @@ def test_values_that_are_refused(connection: Any, text: str, wanted: str) -> Non
         ("$1,234.50", ".", "1234.50"),
         ("EUR 12", ".", "12"),
         ("1'234.50", ".", "1234.50"),
+        ("12.50EUR", ".", "12.50"),
+        ("EUR-12.50", ".", "-12.50"),
+        ("- 12.50 kr.", ",", "- 12.50 kr."),
+        ("R$ -12,50", ",", "-12.50"),
         # not an amount in that notation: handed on as it is, for the loader to refuse
         ("12,50", ".", "12,50"),
         ("12.50", ",", "12.50"),
         ("(12)", ".", "(12)"),
         ("12-50", ".", "12-50"),
         ("free", ".", "free"),
+        # a letter for a digit is not an amount either
+        ("12,5O EUR", ",", "12,5O EUR"),
+        ("12.5O", ".", "12.5O"),
+        ("1O", ".", "1O"),
+        ("€ l2.50", ".", "€ l2.50"),
+        ("12.5OO", ".", "12.5OO"),
+        ("12.5OOO", ".", "12.5OOO"),
     ],
 )
 def test_money(connection: Any, text: str, mark: str, expected: str) -> None:

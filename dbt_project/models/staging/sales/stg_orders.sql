@@ -20,6 +20,7 @@ renamed as (
         {{ utc_date('delivered_at') }} as delivered_on,
         promised_at,
         updated_at,
+        {{ utc_date('updated_at') }} as updated_on,
         _batch
     from source
     where not _deleted
