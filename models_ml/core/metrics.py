@@ -102,6 +102,13 @@ def slice_metrics(
     return found
 
 
+def thirds(values: pd.Series) -> pd.Series:
+    """Return "small", "medium" or "large" for each value, by thirds of the rows; equal values stay together."""
+    place = values.rank(pct=True, method="average")
+    names = np.select([place <= 1 / 3, place <= 2 / 3, place.notna()], ["small", "medium", "large"], default="unknown")
+    return pd.Series(names, index=values.index, dtype=object)
+
+
 def grade(error: float, baseline_error: float) -> str:
     """Return A (error at least 5 % below the baseline's), B (not above it) or C, on the same holdout."""
     improvement = relative_improvement(error, baseline_error)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from models_ml.core.leakage import Times
+
 LABEL = "has_purchased_next"
 POPULATION = "has_purchased"
 ENTITY = "customer_id"
 CUTOFF = "as_of"
 PRIMARY_METRIC = "brier"
 
-# Columns by which the model is judged, never fitted: a model must not tell customers apart by where they live.
+# Columns by which the model is judged, never fitted: a model must not tell customers apart by where they live. Beside them
+# it is judged by size: thirds of SIZE_COLUMN among the rows it is judged on.
 SLICES = ("kind", "country", "region", "industry")
+SIZE_COLUMN = "revenue_total"
+# The features are built as of a day, so their ages can never be negative; the leakage check holds them to it.
+TIMES = Times(as_of=CUTOFF, ages=("recency_days", "tenure_days", "account_age_days", "days_since_interaction"))
 MIN_SLICE_ROWS = 200
 
 FEATURES = (
@@ -52,6 +58,12 @@ FEATURES = (
 )
 # Recency, frequency, value: what a marketer would use without machine learning.
 BASELINE_FEATURES = ("recency_days", "purchases_total", "revenue_total")
+# The ladder for thin data: what a regression reads there, and what the baseline reads that it has to beat. Ten purchases and
+# ten silences for each coefficient (minimum_data in company.yml) are what such a regression is usually said to need.
+LADDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "simpler_model": (BASELINE_FEATURES, ("recency_days",)),
+    "rule": (("recency_days",), ()),
+}
 # The regression in the blend: RFM, and the rhythm of buying that recency has to be compared with.
 LINEAR_FEATURES = (
     *BASELINE_FEATURES,
@@ -91,6 +103,9 @@ TREE_PARAMETERS = {"min_child_weight": 20, "subsample": 0.7, "colsample_bytree":
 LEARNING_RATES = (0.025, 0.06)
 TREE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 VALIDATION_CUTOFFS = 3
+# Where the level of the probabilities comes from (`tuning.LEVEL_RULES`): the lowest mean Brier score over 48 pseudo-tests
+# inside training windows (benchmarks/calibration_level.py; docs/models.md has the figures).
+LEVEL = "all_cutoffs"
 # Choosing between a few settings needs no more rows than this.
 MAX_TUNING_ROWS = 200_000
 SEED = 20_260_101

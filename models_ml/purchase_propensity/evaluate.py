@@ -9,7 +9,7 @@ import pandas as pd
 
 from models_ml.core.blend import BlendModel
 from models_ml.core.metrics import grade as grade_of
-from models_ml.core.metrics import probability_metrics, slice_metrics
+from models_ml.core.metrics import probability_metrics, slice_metrics, thirds
 from models_ml.purchase_propensity import config
 from models_ml.purchase_propensity.features import label, population
 from models_ml.purchase_propensity.predict import predict
@@ -21,13 +21,15 @@ def evaluate(model: BlendModel, frame: pd.DataFrame, *, min_slice_rows: int = co
     Returns
     -------
     dict
-        See `models_ml.core.metrics.probability_metrics`; under ``"slices"`` the same by kind, country, region and
-        industry where a value has `min_slice_rows` rows.
+        See `models_ml.core.metrics.probability_metrics`; under ``"slices"`` the same by kind, country, region, industry and
+        size (thirds of the revenue so far) where a value has `min_slice_rows` rows.
     """
     rows = frame[population(frame)]
     probability, truth = predict(model, rows), label(rows)
     metrics: dict[str, Any] = probability_metrics(probability, truth)
-    metrics["slices"] = slice_metrics(rows, probability, truth, config.SLICES, min_slice_rows)
+    if config.SIZE_COLUMN in rows.columns:
+        rows = rows.assign(size=thirds(rows[config.SIZE_COLUMN]))
+    metrics["slices"] = slice_metrics(rows, probability, truth, (*config.SLICES, "size"), min_slice_rows)
     return metrics
 
 

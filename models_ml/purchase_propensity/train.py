@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models_ml.core import calibration, linear, trees
+from models_ml.core import linear, trees
 from models_ml.core.blend import BlendModel, float_matrix
-from models_ml.core.folds import entity_part, validation_folds
 from models_ml.purchase_propensity import config
 from models_ml.purchase_propensity.features import label, population, usable_features
+from models_ml.purchase_propensity.parts import fit_blend
+from models_ml.purchase_propensity.tuning import calibration_line, choose
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,6 @@ class Trained:
     parameters: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Settings chosen on validation cut-offs."""
-
-    learning_rate: float
-    tree_weight: float
-    slope: float
-    log_loss: float
-
-
 def train(
     frame: pd.DataFrame,
     *,
@@ -42,6 +33,7 @@ def train(
     excluded: frozenset[str] = frozenset(),
     seed: int = config.SEED,
     threads: int = 2,
+    rung: str = "own_model",
 ) -> Trained:
     """Fit on rows of the training cut-offs.
 
@@ -54,6 +46,9 @@ def train(
         Length of the label window.
     excluded : frozenset of str
         Columns that must not be read (leaks, for example).
+    rung : str
+        ``"own_model"``, or for thin data ``"simpler_model"`` or ``"rule"`` (`config.LADDER`): a regression on a few columns,
+        with the rung below as its baseline.
 
     Raises
     ------
@@ -64,10 +59,20 @@ def train(
     features = usable_features(rows, excluded)
     if not features:
         raise ValueError("every feature column has one and the same value in all rows")
-    matrix, truth = float_matrix(rows, features), label(rows)
-    choice = _choose(rows, matrix, truth, features, horizon_days, seed, threads)
-    model = _fit_blend(matrix, truth, features, choice, seed, threads)
     facts = {"horizon_days": horizon_days, "training_rows": len(rows), "seed": seed}
+    if rung != "own_model":
+        return _fit_rung(rung, rows, excluded, facts, threads)
+    choice = choose(rows, features, horizon_days, seed, threads)
+    blend = fit_blend(
+        rows,
+        features,
+        learning_rate=choice.learning_rate,
+        tree_weight=choice.tree_weight,
+        seed=seed,
+        threads=threads,
+    )
+    slope, intercept = calibration_line(config.LEVEL, blend, rows, choice)
+    model = replace(blend, slope=slope, intercept=intercept)
     parameters = {
         **config.TREE_PARAMETERS,
         "rounds": trees.ROUNDS,
@@ -75,102 +80,38 @@ def train(
         **vars(choice),
         **facts,
     }
-    baseline = _fit_baseline(rows, truth, excluded, facts, threads)
+    baseline = _fit_regression(rows, config.BASELINE_FEATURES, excluded, facts, threads)
     return Trained(_with_facts(model, parameters), baseline, parameters)
 
 
-def _choose(
-    rows: pd.DataFrame,
-    matrix: np.ndarray,
-    truth: np.ndarray,
-    features: tuple[str, ...],
-    horizon_days: int,
-    seed: int,
-    threads: int,
-) -> Choice:
-    """Return the learning rate, blend weight and slope with the lowest log loss on validation cut-offs."""
-    keep = _tuning_rows(rows)
-    matrix, truth = matrix[keep], truth[keep]
-    as_of, entity = rows[config.CUTOFF][keep], rows[config.ENTITY][keep]
-    folds = validation_folds(as_of, entity, horizon_days, config.VALIDATION_CUTOFFS)
-    folds = [(fit, held) for fit, held in folds if truth[fit].min() < truth[fit].max() and held.any()]
-    if not folds:
-        return Choice(config.LEARNING_RATES[0], 0.5, 1.0, float("nan"))
-    held_truth = np.concatenate([truth[held] for _, held in folds])
-    group = np.repeat(np.arange(len(folds)), [int(held.sum()) for _, held in folds])
-    places = _linear_places(features)
-    regression = np.concatenate([_fold_regression(matrix, truth, features, places, fold) for fold in folds])
-    choices = []
-    for rate in config.LEARNING_RATES:
-        margins = []
-        for fit, held in folds:
-            booster = _fit_trees(matrix[fit], truth[fit], features, rate, seed, threads)
-            margins.append(trees.margin(booster, matrix[held]))
-        boosted = np.concatenate(margins)
-        for weight in config.TREE_WEIGHTS if places else (1.0,):
-            slope, loss = calibration.fit_slope(weight * boosted + (1 - weight) * regression, held_truth, group)
-            choices.append(Choice(rate, weight, slope, loss))
-    return min(choices, key=lambda choice: choice.log_loss)
+def _fit_rung(rung: str, rows: pd.DataFrame, excluded: frozenset[str], facts: dict[str, Any], threads: int) -> Trained:
+    """Fit the regression of a lower rung, and the rung below as its baseline."""
+    of_model, of_baseline = config.LADDER[rung]
+    model = _fit_regression(rows, of_model, excluded, facts, threads)
+    if of_baseline:
+        baseline = _fit_regression(rows, of_baseline, excluded, facts, threads)
+    else:
+        baseline = _share_of_all(rows, model.features[:1], facts, threads)
+    return Trained(model, baseline, {**model.facts, "rung": rung})
 
 
-def _fold_regression(
-    matrix: np.ndarray,
-    truth: np.ndarray,
-    features: tuple[str, ...],
-    places: list[int],
-    fold: tuple[np.ndarray, np.ndarray],
-) -> np.ndarray:
-    fit, held = fold
-    if not places:
-        return np.zeros(int(held.sum()))
-    return _fit_linear(matrix[fit], truth[fit], features, places).margin(matrix[held][:, places])
-
-
-def _fit_linear(
-    matrix: np.ndarray, truth: np.ndarray, features: tuple[str, ...], places: list[int]
-) -> linear.LogLinear:
-    columns = [features[place] for place in places]
-    return linear.fit(matrix[:, places], truth, columns, _directions(columns))
-
-
-def _fit_trees(
-    matrix: np.ndarray, truth: np.ndarray, features: tuple[str, ...], learning_rate: float, seed: int, threads: int
-) -> Any:
-    parameters = {
-        **config.TREE_PARAMETERS,
-        "learning_rate": learning_rate,
-        "monotone_constraints": tuple(_directions(features)),
-    }
-    return trees.fit(matrix, truth, parameters, seed=seed, threads=threads)
-
-
-def _directions(features: Sequence[str]) -> list[int]:
-    return [config.DIRECTIONS.get(name, 0) for name in features]
-
-
-def _fit_blend(
-    matrix: np.ndarray, truth: np.ndarray, features: tuple[str, ...], choice: Choice, seed: int, threads: int
+def _fit_regression(
+    rows: pd.DataFrame, wanted: Sequence[str], excluded: frozenset[str], facts: dict[str, Any], threads: int
 ) -> BlendModel:
-    """Fit both parts on all training rows; the level of the probabilities is that of all training cut-offs together."""
-    places = _linear_places(features)
-    tables = part = None
-    if choice.tree_weight > 0:
-        tables = trees.to_tables(_fit_trees(matrix, truth, features, choice.learning_rate, seed, threads))
-    if choice.tree_weight < 1:
-        part = _fit_linear(matrix, truth, features, places)
-    if tables is None and part is not None:
-        matrix, features = matrix[:, places], part.columns
-    uncalibrated = BlendModel(features, tables, part, choice.tree_weight, choice.slope, threads=threads)
-    level = calibration.fit_level(uncalibrated.margin(matrix), float(truth.mean()))
-    return replace(uncalibrated, intercept=level)
-
-
-def _fit_baseline(
-    rows: pd.DataFrame, truth: np.ndarray, excluded: frozenset[str], facts: dict[str, Any], threads: int
-) -> BlendModel:
-    columns = tuple(name for name in config.BASELINE_FEATURES if name in rows.columns and name not in excluded)
-    part = linear.fit(float_matrix(rows, columns), truth, columns)
+    columns = tuple(name for name in wanted if name in rows.columns and name not in excluded)
+    if not columns:
+        raise ValueError(f"none of {', '.join(wanted)} can be used")
+    part = linear.fit(float_matrix(rows, columns), label(rows), columns)
     method = "logistic regression on " + ", ".join(columns)
+    return BlendModel(columns, None, part, 0.0, facts={**facts, "method": method}, threads=threads)
+
+
+def _share_of_all(rows: pd.DataFrame, columns: tuple[str, ...], facts: dict[str, Any], threads: int) -> BlendModel:
+    """Return the same probability for everybody, as a regression whose only coefficient is zero."""
+    rate = float(np.clip(label(rows).mean(), 1e-6, 1 - 1e-6))
+    zero = np.zeros(len(columns))
+    part = linear.LogLinear(columns, zero, np.ones(len(columns)), zero, float(np.log(rate / (1 - rate))))
+    method = "the share of all customers who bought, for everybody alike"
     return BlendModel(columns, None, part, 0.0, facts={**facts, "method": method}, threads=threads)
 
 
@@ -178,15 +119,3 @@ def _with_facts(model: BlendModel, parameters: dict[str, Any]) -> BlendModel:
     share = round(100 * model.tree_weight)
     method = f"{share} % gradient-boosted trees, {100 - share} % logistic regression, blended in log-odds"
     return replace(model, facts={**parameters, "method": method})
-
-
-def _linear_places(features: tuple[str, ...]) -> list[int]:
-    return [features.index(name) for name in config.LINEAR_FEATURES if name in features]
-
-
-def _tuning_rows(rows: pd.DataFrame) -> np.ndarray:
-    """Return the mask of the rows that settings are chosen on: all, or a fixed share of the customers."""
-    if len(rows) <= config.MAX_TUNING_ROWS:
-        return np.ones(len(rows), dtype=bool)
-    share = config.MAX_TUNING_ROWS / len(rows)
-    return entity_part(rows[config.ENTITY], 10_000) < share * 10_000

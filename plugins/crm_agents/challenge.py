@@ -11,23 +11,29 @@ from typing import TYPE_CHECKING, Any
 from crm_agents import model_versions, registry
 from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
-from crm_agents.model_card import write_card
-from crm_agents.model_catalog import ModelSpec
-from crm_agents.promotion import BASELINE_METHOD, MODEL_METHOD, Candidate, PromotionDecision, decide
+from crm_agents.model_card import card_and_charts, made_up_rows
+from crm_agents.model_catalog import KNOWN_AT, ModelSpec
+from crm_agents.promotion import BASELINE_METHOD, METHODS, Candidate, PromotionDecision, decide
 from crm_agents.registry import Registered, Registration
 from crm_agents.settings import load_settings
-from crm_agents.training_data import TrainingData
+from crm_agents.training_data import TrainingData, times
 from crm_agents.usability import Finding, leakage_findings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-EXAMPLE_QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
+    from models_ml.core.leakage import KnownAt
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """What a challenge starts from."""
+    """What a challenge starts from.
+
+    Attributes
+    ----------
+    rung : str
+        Of the minimum-data ladder: which model the data are enough for.
+    because : str
+        Why that rung.
+    """
 
     spec: ModelSpec
     company: Company
@@ -35,6 +41,13 @@ class Challenge:
     data: TrainingData
     excluded: frozenset[str]
     training_key: str
+    rung: str = "own_model"
+    because: str = ""
+
+    @property
+    def method(self) -> str:
+        """What the scores of the new version will carry."""
+        return METHODS[self.rung]
 
 
 @dataclass(frozen=True)
@@ -68,36 +81,57 @@ class Outcome:
     champion_problem: Finding | None
 
 
-def screen_for_leaks(spec: ModelSpec, data: TrainingData) -> tuple[frozenset[str], list[Finding]]:
+def screen_for_leaks(spec: ModelSpec, data: TrainingData, company: Company) -> tuple[frozenset[str], list[Finding]]:
     """Return the columns to leave out, and what the leakage check found."""
-    from models_ml.core.blend import float_matrix
-    from models_ml.core.folds import entity_part
-    from models_ml.core.leakage import FOLDS, screen
+    from models_ml.core.leakage import screen
 
     config = spec.module("config")
     rows = data.training
-    columns = [name for name in config.FEATURES if name in rows.columns]
-    label = rows[config.LABEL].to_numpy(dtype=float)
-    suspicions = screen(float_matrix(rows, columns), label, entity_part(rows[config.ENTITY], FOLDS), columns)
+    suspicions = screen(
+        rows,
+        rows[config.LABEL].to_numpy(dtype=float),
+        [name for name in config.FEATURES if name in rows.columns],
+        entity=config.ENTITY,
+        times=times(spec),
+        known_at=known_at(spec, company),
+        scored_at=spec.scored_at,
+    )
     excluded = frozenset(item.column for item in suspicions if item.is_dropped)
     return excluded, leakage_findings(suspicions, spec.features_table)
 
 
+def known_at(spec: ModelSpec, company: Company) -> dict[str, KnownAt]:
+    """Return, by attribute, when its value is known: as the schema implies, or as the company says."""
+    table = f"{spec.attributes_of}."
+    declared = {**KNOWN_AT, **company.known_at}
+    return {name.removeprefix(table): moment for name, moment in declared.items() if name.startswith(table)}
+
+
 def run(challenge: Challenge) -> Outcome:
-    """Fit, judge, decide and register; the decision and the versions are written in one transaction."""
-    trained = challenge.spec.module("train").train(
-        challenge.data.training,
-        horizon_days=challenge.company.prediction.horizon_days,
-        excluded=challenge.excluded,
-        threads=load_settings().model_threads,
-    )
+    """Fit, judge, decide and register; the decision and the versions are written in one transaction.
+
+    Raises
+    ------
+    CrmAgentsError
+        When nothing can be fitted, or the registry cannot be written.
+    """
+    trained = _fit(challenge)
     baseline = judge(challenge, trained.baseline, None)
     challenger = judge(challenge, trained.model, baseline.metrics)
     champion, problem = judge_champion(challenge, baseline)
-    judged = {MODEL_METHOD: challenger, BASELINE_METHOD: baseline}
-    files = _files(challenge, judged)
+    judged = {challenge.method: challenger, BASELINE_METHOD: baseline}
+    files = card_and_charts(
+        challenge.spec,
+        challenge.data,
+        model=challenger,
+        baseline=baseline,
+        as_of=challenge.as_of,
+        horizon_days=challenge.company.prediction.horizon_days,
+        excluded=challenge.excluded,
+        because=challenge.because,
+    )
     decision = decide(
-        candidate(challenge, "the new model", MODEL_METHOD, challenger, has_card=registry.CARD in files),
+        candidate(challenge, "the new model", challenge.method, challenger, has_card=registry.CARD in files),
         champion,
         candidate(challenge, "the baseline", BASELINE_METHOD, baseline, has_card=registry.CARD in files),
         challenge.company.promotion,
@@ -106,9 +140,27 @@ def run(challenge: Challenge) -> Outcome:
     versions = _register(challenge, trained.parameters, judged, files, decision)
     registry.sync_aliases(challenge.spec.name)
     serving = registry.champion(challenge.spec.name, challenge.as_of)
-    return Outcome(
-        decision, challenger, baseline, versions[MODEL_METHOD].version, serving.version if serving else None, problem
-    )
+    version = versions[challenge.method].version
+    return Outcome(decision, challenger, baseline, version, serving.version if serving else None, problem)
+
+
+def _fit(challenge: Challenge) -> Any:
+    """Return the fitted model of the rung, its baseline and the parameters."""
+    train = challenge.spec.module("train").train
+    rung = {} if challenge.rung == "own_model" else {"rung": challenge.rung}
+    try:
+        return train(
+            challenge.data.training,
+            horizon_days=challenge.company.prediction.horizon_days,
+            excluded=challenge.excluded,
+            threads=load_settings().model_threads,
+            **rung,
+        )
+    except ValueError as error:
+        raise CrmAgentsError(
+            f"{challenge.spec.name} cannot be trained: {error}.",
+            f"crm_ai.data_usability says what was left out (columns: {', '.join(sorted(challenge.excluded)) or 'none'}).",
+        ) from error
 
 
 def judge(challenge: Challenge, fitted: Any, baseline_metrics: dict[str, Any] | None) -> Judged:
@@ -179,7 +231,7 @@ def _register(
         }
         for method, found in judged.items()
     ]
-    serves = {"challenger": MODEL_METHOD, "baseline": BASELINE_METHOD}.get(decision.serve)
+    serves = {"challenger": challenge.method, "baseline": BASELINE_METHOD}.get(decision.serve)
     promoted = versions[serves].version if serves else None
     model_versions.record(rows, promoted, challenge.as_of, "; ".join(decision.reasons))
     return versions
@@ -189,7 +241,7 @@ def _register_one(
     challenge: Challenge, method: str, judged: Judged, parameters: dict[str, Any], files: dict[str, bytes]
 ) -> Registered:
     data = challenge.data
-    example = _made_up_rows(data.training, judged.fitted.features)
+    example = made_up_rows(data.training, judged.fitted.features)
     with tempfile.TemporaryDirectory(prefix="crm-agents-fitted-") as scratch:
         folder = Path(scratch) / "fitted"
         judged.fitted.save(folder)
@@ -198,7 +250,7 @@ def _register_one(
                 model=challenge.spec.name,
                 method=method,
                 folder=folder,
-                parameters=parameters if method == MODEL_METHOD else judged.fitted.facts,
+                parameters=judged.fitted.facts if method == BASELINE_METHOD else parameters,
                 metrics=judged.metrics,
                 tags={
                     "grade": judged.grade,
@@ -213,36 +265,3 @@ def _register_one(
                 files=files,
             )
         )
-
-
-def _files(challenge: Challenge, judged: dict[str, Judged]) -> dict[str, bytes]:
-    """Return model card and charts."""
-    from models_ml.core import charts
-
-    model, baseline = judged[MODEL_METHOD], judged[BASELINE_METHOD]
-    predictions = challenge.spec.module("evaluate").predictions
-    probability, label = predictions(model.fitted, challenge.data.holdout)
-    baseline_probability, _ = predictions(baseline.fitted, challenge.data.holdout)
-    card = write_card(
-        challenge.spec,
-        as_of=challenge.as_of,
-        horizon_days=challenge.company.prediction.horizon_days,
-        grade=model.grade,
-        method=model.fitted.facts["method"],
-        baseline_method=baseline.fitted.facts["method"],
-        features=model.fitted.features,
-        excluded=sorted(challenge.excluded),
-        data=challenge.data,
-        metrics=model.metrics,
-        baseline_metrics=baseline.metrics,
-    )
-    return {
-        registry.CARD: card.encode(),
-        "calibration.png": charts.calibration_chart(probability, baseline_probability, label),
-        "lift.png": charts.lift_chart(probability, baseline_probability, label),
-    }
-
-
-def _made_up_rows(rows: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
-    """Return a few typical rows, each column at one of its quantiles: no row of them is a customer's."""
-    return rows[list(features)].astype("float64").quantile(list(EXAMPLE_QUANTILES)).reset_index(drop=True)

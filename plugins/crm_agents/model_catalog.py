@@ -5,8 +5,50 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Literal
 
 from crm_agents.errors import CrmAgentsError
+
+# When the CRM's own attributes are known, where that is not at once; company.yml (`known_at`) says it of a company's.
+KNOWN_AT: dict[str, Literal["creation", "contact", "outcome"]] = {
+    "leads.status": "outcome",
+    "leads.converted_at": "outcome",
+    "leads.opportunity_id": "outcome",
+    "opportunities.stage": "contact",
+    "opportunities.closed_at": "outcome",
+    "opportunities.is_won": "outcome",
+    "opportunities.lost_reason": "outcome",
+}
+
+
+@dataclass(frozen=True)
+class OutcomeSource:
+    """Where it is read what became of a model's scores, in SQL over the lake: all that ``monitoring`` needs to know.
+
+    Parameters
+    ----------
+    events : str
+        SELECT of entity_id, happened_on (date), is_positive, amount: what can happen to an entity, one row an event.
+    entities : str
+        SELECT of entity_id: those that the company still knows. Of the others nothing can be said.
+    due : str
+        When an outcome counts: at the end of the ``horizon``, or with the first ``event`` after the score (a deal that is
+        closed), whose is_positive is the outcome then.
+    is_absence : bool
+        The score is the probability that no positive event comes within the horizon.
+    """
+
+    events: str
+    entities: str
+    due: Literal["horizon", "event"] = "horizon"
+    is_absence: bool = False
+
+
+PURCHASES = OutcomeSource(
+    events="select customer_id as entity_id, ordered_on as happened_on, true as is_positive, revenue_amount as amount "
+    "from marts.fct_orders where is_purchase",
+    entities="select customer_id as entity_id from marts.dim_customers",
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +69,15 @@ class ModelSpec:
         Features that the model cannot do without.
     entities_are, positive_is : str
         How its population and its positive label are called in sentences.
-    rule : str, optional
-        What takes over where data are too thin; without one nothing is scored.
+    simpler, rule : str, optional
+        What serves where there is too little for a model of its own, and where there is too little even for that, in words
+        (the ladder of `usability`; ``train`` fits it, with the name of the rung). Without either nothing is scored.
+    attributes_of : str, optional
+        CRM table whose attributes the features are, by name: what ``known_at`` in company.yml says of them is obeyed.
+    scored_at : str
+        Until when attributes are known when the model is asked: at the entity's ``creation``, or at a ``contact`` with it.
+    outcome : OutcomeSource, optional
+        How what happened is found; without one the model's scores are not judged afterwards.
     """
 
     name: str
@@ -41,7 +90,11 @@ class ModelSpec:
     required_columns: tuple[str, ...]
     entities_are: str
     positive_is: str
+    simpler: str | None = None
     rule: str | None = None
+    attributes_of: str | None = None
+    scored_at: Literal["creation", "contact"] = "contact"
+    outcome: OutcomeSource | None = None
 
     def module(self, part: str) -> ModuleType:
         """Return ``models_ml.<name>.<part>``."""
@@ -60,6 +113,10 @@ MODELS: tuple[ModelSpec, ...] = (
         required_columns=("recency_days", "purchases_total", "revenue_total"),
         entities_are="customers who have bought",
         positive_is="followed by a purchase",
+        simpler="recency, frequency and value alone decide",
+        rule="recency alone decides",
+        attributes_of="customers",
+        outcome=PURCHASES,
     ),
 )
 

@@ -42,7 +42,8 @@ class ModelVersion:
     Attributes
     ----------
     method : str
-        ``"champion"`` for a model, ``"baseline"`` for the rule of thumb: what its scores carry.
+        ``"champion"`` for a model, ``"simpler_model"`` or ``"rule"`` where data were too thin for one, ``"baseline"`` for
+        the rule of thumb that it had to beat: what its scores carry.
     trained_as_of : date
         The day it was trained for: nothing later was known to it.
     artifact_uri : str
@@ -81,6 +82,20 @@ def champion(model: str, as_of: date | None = None) -> ModelVersion | None:
         return _champion(crm, model, as_of)
 
 
+def find(model: str, version: str) -> ModelVersion:
+    """Return one version of `model`.
+
+    Raises
+    ------
+    CrmAgentsError
+        When it is not known.
+    """
+    found = _select("where model = %(model)s and version = %(version)s", {"model": model, "version": version})
+    if not found:
+        raise CrmAgentsError(f"{model} has no version {version}.", "`crm-agents models` lists every version.")
+    return found[0]
+
+
 def versions(model: str | None = None) -> list[ModelVersion]:
     """Return every version, of one model or of all, newest first."""
     return _select(
@@ -91,7 +106,7 @@ def versions(model: str | None = None) -> list[ModelVersion]:
 def trained_with(model: str, training_key: str) -> ModelVersion | None:
     """Return the version of `model` that was trained on exactly this data, day and settings, if there is one."""
     found = _select(
-        "where model = %(model)s and training_key = %(key)s and method = 'champion' order by trained_at desc limit 1",
+        "where model = %(model)s and training_key = %(key)s and method <> 'baseline' order by trained_at desc limit 1",
         {"model": model, "key": training_key},
     )
     return found[0] if found else None
@@ -101,6 +116,16 @@ def newest_before(model: str, as_of: date) -> ModelVersion | None:
     """Return the version of `model` with the newest training day up to `as_of`."""
     found = _select(
         "where model = %(model)s and trained_as_of <= %(as_of)s order by trained_as_of desc, trained_at desc limit 1",
+        {"model": model, "as_of": as_of},
+    )
+    return found[0] if found else None
+
+
+def baseline_before(model: str, as_of: date) -> ModelVersion | None:
+    """Return the baseline of `model` with the newest training day up to `as_of`."""
+    found = _select(
+        "where model = %(model)s and method = 'baseline' and trained_as_of <= %(as_of)s "
+        "order by trained_as_of desc, trained_at desc limit 1",
         {"model": model, "as_of": as_of},
     )
     return found[0] if found else None
@@ -130,13 +155,15 @@ def record(rows: list[dict[str, Any]], promoted: str | None, as_of: date, reason
         _write_aliases(crm, model)
 
 
-def revert(model: str, as_of: date | None = None) -> tuple[ModelVersion, ModelVersion]:
+def revert(model: str, as_of: date | None = None, run_id: str | None = None) -> tuple[ModelVersion, ModelVersion]:
     """Put the version that served before the present champion in charge again.
 
     Parameters
     ----------
     as_of : date, optional
         From which day on (default: the newest day that was scored).
+    run_id : str, optional
+        A run that has reverted once leaves it at that.
 
     Returns
     -------
@@ -155,6 +182,9 @@ def revert(model: str, as_of: date | None = None) -> tuple[ModelVersion, ModelVe
             raise CrmAgentsError(
                 f"{model} has no earlier champion to go back to.", "`crm-agents models` lists every version."
             )
+        mark = f" (run {run_id})" if run_id else ""
+        if mark and _newest_reason(crm, model).endswith(mark):
+            return before, present
         first_day, newest_day = _reign_and_newest_day(crm, model)
         day = as_of or newest_day
         if day < first_day:
@@ -162,7 +192,7 @@ def revert(model: str, as_of: date | None = None) -> tuple[ModelVersion, ModelVe
                 f"Version {present.version} of {model} serves from {first_day} on; {day} lies before that.",
                 f"Use a day from {first_day} on.",
             )
-        _promote(crm, model, before.version, day, f"reverted from version {present.version}")
+        _promote(crm, model, before.version, day, f"reverted from version {present.version}{mark}")
         _write_aliases(crm, model)
         restored = _champion(crm, model, None)
         assert restored is not None
@@ -202,7 +232,7 @@ def _write_aliases(crm: psycopg.Connection, model: str) -> None:
         ),
         challenger as (
             select version from (
-                select version, promoted_at from crm_ai.models where model = %(model)s and method = 'champion'
+                select version, promoted_at from crm_ai.models where model = %(model)s and method <> 'baseline'
                 order by trained_as_of desc, trained_at desc limit 1
             ) newest where promoted_at is null
         )
@@ -249,6 +279,14 @@ def _reign_and_newest_day(crm: psycopg.Connection, model: str) -> tuple[date, da
     ).fetchone()
     assert row is not None
     return row
+
+
+def _newest_reason(crm: psycopg.Connection, model: str) -> str:
+    row = crm.execute(
+        "select reason from crm_ai.model_promotions where model = %s order by as_of desc, promotion_id desc limit 1",
+        (model,),
+    ).fetchone()
+    return row[0] if row else ""
 
 
 def _select(condition: str, parameters: dict[str, Any]) -> list[ModelVersion]:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from crm_agents.company import Promotion
 
 BASELINE_METHOD, MODEL_METHOD = "baseline", "champion"
+# What scores carry, by the rung of the minimum-data ladder on which their model was trained.
+METHODS = {"own_model": MODEL_METHOD, "simpler_model": "simpler_model", "rule": "rule"}
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,10 @@ class Candidate:
     name : str
         How it is called in sentences, for example ``"version 3"``.
     method : str
-        ``"champion"`` for a model, ``"baseline"`` for the rule of thumb that it has to beat.
+        One of `METHODS` for a model, ``"baseline"`` for the rule of thumb that it has to beat.
     metrics : mapping
-        On the holdout: `primary_metric` (an error: less is better), ``"expected_calibration_error"`` and under
-        ``"slices"`` the AUC of each slice.
+        On the holdout: `primary_metric` (an error: less is better); of probabilities ``"expected_calibration_error"``; and
+        under ``"slices"``, for each slice, its rows ``"n"`` and its ``"auc"`` or, without one, its `primary_metric`.
     grade : str
         A, B or C against the baseline on the same holdout.
     holdout : str
@@ -133,7 +135,9 @@ def _champion_metric(challenger: Candidate, champion: Candidate, rules: Promotio
 
 def _calibration(challenger: Candidate, champion: Candidate, rules: Promotion) -> Check:
     name = "expected_calibration_error"
-    mine, theirs = challenger.metrics[name], champion.metrics[name]
+    mine, theirs = challenger.metrics.get(name), champion.metrics.get(name)
+    if mine is None or theirs is None:
+        return Check("calibration", True, "predicts no probability, so there is no calibration to compare")
     is_passed = mine <= theirs + rules.max_calibration_loss
     detail = f"has a calibration error of {mine:.3f} against {theirs:.3f}"
     return Check(
@@ -145,18 +149,29 @@ def _slices(challenger: Candidate, champion: Candidate, rules: Promotion) -> Che
     mine, theirs = challenger.metrics.get("slices", {}), champion.metrics.get("slices", {})
     worse = []
     for name in sorted(set(mine) & set(theirs)):
-        ours, before = mine[name], theirs[name]
-        is_judged = ours["n"] >= rules.min_slice_rows and ours["auc"] is not None and before["auc"] is not None
-        if is_judged and ours["auc"] < before["auc"] - rules.max_slice_auc_loss:
-            worse.append(f"{name} (AUC {ours['auc']:.3f} against {before['auc']:.3f})")
+        if mine[name]["n"] >= rules.min_slice_rows:
+            loss = _slice_loss(mine[name], theirs[name], challenger.primary_metric, rules)
+            worse += [f"{name} ({loss})"] if loss else []
     if worse:
-        return Check("slices", False, f"loses more than {rules.max_slice_auc_loss} AUC in {', '.join(worse)}")
+        return Check("slices", False, f"loses too much in {', '.join(worse)}")
     return Check("slices", True, "loses in no slice")
+
+
+def _slice_loss(mine: Mapping[str, Any], theirs: Mapping[str, Any], metric: str, rules: Promotion) -> str | None:
+    """Return by how much a slice is worse, when that is more than the rules allow."""
+    ours, before = mine.get("auc"), theirs.get("auc")
+    if ours is not None and before is not None:
+        is_worse = ours < before - rules.max_slice_auc_loss
+        return f"AUC {ours:.3f} against {before:.3f}" if is_worse else None
+    ours, before = mine.get(metric), theirs.get(metric)
+    if "auc" in mine or ours is None or before is None:
+        return None  # one class only: there is nothing to rank
+    return f"{metric} {ours:.4g} against {before:.4g}" if ours > before * (1 + rules.max_slice_error_rise) else None
 
 
 def _why_not_champion(champion: Candidate, baseline: Candidate, rules: Promotion, as_of: date) -> str | None:
     """Return why the present champion should give way to today's baseline, or None when it should stay."""
-    if champion.method == MODEL_METHOD:
+    if champion.method != BASELINE_METHOD:
         if champion.grade > rules.min_grade:
             return f"{champion.name} has grade {champion.grade} by now, so the baseline serves"
         return None

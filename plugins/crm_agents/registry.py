@@ -22,8 +22,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from crm_agents import model_versions, postgres
 from crm_agents.errors import CrmAgentsError
+from crm_agents.model_card import CARD
 from crm_agents.model_versions import ModelVersion, champion, versions
-from crm_agents.serving import ServingModel, folder_sha256, load
+from crm_agents.serving import Served, ServingModel, folder_sha256, load, usable
 from crm_agents.settings import Settings, load_settings
 from crm_agents.usability import why_not_trained
 
@@ -33,20 +34,22 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 __all__ = [
+    "CARD",
     "ModelVersion",
     "Registration",
+    "Served",
     "ServingModel",
     "champion",
     "load",
     "register",
     "revert",
     "sync_aliases",
+    "usable",
     "versions",
     "why_not_trained",
 ]
 
 MODEL_FOLDER = "data"
-CARD = "model_card.md"
 ALIASES = ("champion", "challenger", "previous")
 
 
@@ -110,9 +113,12 @@ def register(registration: Registration) -> Registered:
         ) from error
 
 
-def revert(model: str, as_of: date | None = None) -> tuple[ModelVersion, ModelVersion]:
-    """Put the champion before the present one in charge again, here and in MLflow; return (before, now)."""
-    before, now = model_versions.revert(model, as_of)
+def revert(model: str, as_of: date | None = None, run_id: str | None = None) -> tuple[ModelVersion, ModelVersion]:
+    """Put the champion before the present one in charge again, here and in MLflow; return (before, now).
+
+    With a `run_id`, a retry of that run finishes what the first try could not, and does not go back once more.
+    """
+    before, now = model_versions.revert(model, as_of, run_id)
     sync_aliases(model)
     return before, now
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_agents.company import loaded_company
 from crm_agents.errors import CrmAgentsError
-from crm_agents.model_versions import ModelVersion
+from crm_agents.model_versions import ModelVersion, baseline_before, champion
 from crm_agents.settings import load_settings
 
 if TYPE_CHECKING:
@@ -69,6 +70,48 @@ class ServingModel:
                 f"{self.version.model} version {self.version.version} cannot be used: {error}.",
                 "Rebuild the features, or train anew with `crm-agents run train_models`.",
             ) from error
+
+
+@dataclass(frozen=True)
+class Served:
+    """Who can serve: `model` is None when nobody can; `problem` says why the champion itself cannot."""
+
+    model: ServingModel | None
+    problem: str | None = None
+
+
+def usable(model: str, as_of: date, columns: Collection[str]) -> Served:
+    """Return the champion of day `as_of`, or where it cannot be used the newest baseline trained up to that day.
+
+    Parameters
+    ----------
+    columns : collection of str
+        Those that the feature table has today.
+    """
+    serving = champion(model, as_of)
+    if serving is None:
+        return Served(None)
+    found, problem = _loaded(serving, columns)
+    if found is not None:
+        return Served(found)
+    baseline = baseline_before(model, as_of)
+    if baseline is not None and baseline.version != serving.version:
+        found, _ = _loaded(baseline, columns)
+    return Served(found, problem)
+
+
+def _loaded(version: ModelVersion, columns: Collection[str]) -> tuple[ServingModel | None, str | None]:
+    try:
+        found = load(version)
+    except CrmAgentsError as error:
+        return None, str(error)
+    missing = [name for name in found.features if name not in columns]
+    if missing:
+        return None, (
+            f"{version.model} version {version.version} was trained on {', '.join(missing)}, which the features no longer "
+            "have. Train anew with `crm-agents run train_models`."
+        )
+    return found, None
 
 
 def load(version: ModelVersion) -> ServingModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crm_agents.model_catalog import ModelSpec
+    from models_ml.core.leakage import Times
+    from models_ml.core.repeated_rows import RepeatedRows
 
 # Beyond this, more customers no longer change a shallow model; a fixed share of the customers is kept, at every cut-off.
 MAX_ROWS = 1_000_000
@@ -83,24 +85,78 @@ def read(spec: ModelSpec, company: Company, as_of: date) -> TrainingData:
         rows = _labelled_rows(connection, spec, company, columns, days, snapshot)
     is_holdout = rows["as_of"] == days.test
     training, holdout = rows[~is_holdout].reset_index(drop=True), rows[is_holdout].reset_index(drop=True)
+    empty = TrainingStatistics(entities, history_days, 0, 0, 0, 0, 0, spec.entities_are, spec.positive_is)
+    return TrainingData(training, holdout, days, snapshot, _counted(spec, training, holdout, empty))
+
+
+def without_repeats(spec: ModelSpec, data: TrainingData) -> tuple[TrainingData, RepeatedRows]:
+    """Return the data without training rows that are also in the holdout, where these are many; and what was found."""
+    from models_ml.core.repeated_rows import repeated_rows
+
+    config = spec.module("config")
+    repeated = repeated_rows(data.training, data.holdout, [*config.FEATURES, *config.SLICES])
+    if not repeated.is_material:
+        return data, repeated
+    training = data.training[~repeated.is_copy].reset_index(drop=True)
+    statistics = _counted(spec, training, data.holdout, data.statistics)
+    return replace(data, training=training, statistics=statistics), repeated
+
+
+def outcomes_since(spec: ModelSpec, trained_as_of: date, as_of: date) -> tuple[int, int] | None:
+    """Return how many outcomes came after the last training, and how many were known then; None when none are declared.
+
+    Raises
+    ------
+    CrmAgentsError
+        When the marts that they are read from have not been built.
+    """
+    import duckdb
+
+    if spec.outcome is None:
+        return None
+    with lake.connect() as connection:
+        try:
+            row = connection.execute(
+                "select count(*) filter (happened_on > $trained), count(*) filter (happened_on <= $trained) "
+                f"from ({spec.outcome.events}) where happened_on <= $today",
+                {"trained": trained_as_of, "today": as_of},
+            ).fetchone()
+        except duckdb.CatalogException as error:
+            raise CrmAgentsError(
+                f"Outcomes of {spec.name} cannot be counted: {str(error).splitlines()[0]}",
+                f"Build the marts first: `crm-agents run build_marts --as-of {as_of}`.",
+            ) from error
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def times(spec: ModelSpec) -> Times:
+    """Return which columns of the model's rows say when something was known."""
+    from models_ml.core.leakage import Times
+
+    return getattr(spec.module("config"), "TIMES", Times())
+
+
+def _counted(
+    spec: ModelSpec, training: pd.DataFrame, holdout: pd.DataFrame, base: TrainingStatistics
+) -> TrainingStatistics:
+    """Return `base` with the counts over these rows; a label above 0 counts as positive."""
     label = spec.module("config").LABEL
-    statistics = TrainingStatistics(
-        entities=entities,
-        history_days=history_days,
+    positive, held = (rows[label].to_numpy(dtype=float) > 0 for rows in (training, holdout))
+    return replace(
+        base,
         training_cutoffs=training["as_of"].nunique(),
-        positives=int(training[label].sum()),
-        negatives=int((~training[label].astype(bool)).sum()),
-        holdout_positives=int(holdout[label].sum()),
-        holdout_negatives=int((~holdout[label].astype(bool)).sum()),
-        entities_are=spec.entities_are,
-        positive_is=spec.positive_is,
+        positives=int(positive.sum()),
+        negatives=int((~positive).sum()),
+        holdout_positives=int(held.sum()),
+        holdout_negatives=int((~held).sum()),
         missing_shares={name: _missing_share(training, name) for name in spec.required_columns if len(training)},
     )
-    return TrainingData(training, holdout, days, snapshot, statistics)
 
 
-def training_key(spec: ModelSpec, data: TrainingData, company: Company, as_of: date) -> str:
-    """Return the hash of everything that decides what training gives: data, day and settings.
+def training_key(
+    spec: ModelSpec, data: TrainingData, company: Company, as_of: date, rung: str, excluded: frozenset[str]
+) -> str:
+    """Return the hash of everything that decides what training gives: data, day, settings, rung and columns left out.
 
     The rows count, not the snapshot's number: a snapshot in which these rows did not change is the same training set.
     """
@@ -110,7 +166,7 @@ def training_key(spec: ModelSpec, data: TrainingData, company: Company, as_of: d
     for rows in (data.training, data.holdout):
         total.update(hash_pandas_object(rows, index=False).to_numpy().tobytes())
     config = {key: repr(value) for key, value in vars(spec.module("config")).items() if key.isupper()}
-    settings = [spec.name, as_of.isoformat(), company.prediction.model_dump(), config]
+    settings = [spec.name, as_of.isoformat(), company.prediction.model_dump(), config, rung, sorted(excluded)]
     total.update(json.dumps(settings, sort_keys=True).encode())
     return total.hexdigest()
 
@@ -128,7 +184,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: date
             f"{spec.name} cannot be trained: the lake has no {spec.features_table} or no {spec.labels_table} yet.",
             f"Build them first: `crm-agents run build_marts --as-of {as_of}`.",
         ) from error
-    wanted = dict.fromkeys((*config.SLICES, *config.FEATURES))
+    wanted = dict.fromkeys((*config.SLICES, *config.FEATURES, *times(spec).columns))
     return [name for name in wanted if name in present]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_agents import postgres, registry, training
+from crm_agents import lake, postgres, registry, training
 from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
 from crm_agents.marts import TrainingCutoffs, training_cutoffs
@@ -147,8 +148,75 @@ def test_a_planted_leak_is_dropped_and_reported(installation: Path) -> None:
     assert "loyalty_points" not in registry.load(champion).features
 
 
+def test_identical_rows_across_the_split_are_reported_and_left_out(installation: Path) -> None:
+    table, days = rows(), cutoffs(TODAY)
+    of_training = table[table["as_of"] == days.train[0]].head(60)
+    copies = of_training.assign(as_of=days.test, customer_id="copy-of-" + of_training["customer_id"])
+    lake_with(pd.concat([table, copies], ignore_index=True))
+    train("r1")
+    found = findings("r1").set_index("check_name").loc["repeated_rows"]
+    assert found["severity"] == "warning"
+    assert "(60 rows): training did without them" in found["detail"]
+    labelled = table[table["as_of"].isin(days.train)]
+    with_sixty_less = findings("r1").set_index("check_name").loc["positives", "detail"]
+    positives = labelled["has_purchased_next"].sum() - of_training["has_purchased_next"].sum()
+    assert with_sixty_less.startswith(f"{positives:,} training rows")
+    lake_with(table)
+    train("r2")
+    assert findings("r2").set_index("check_name").loc["repeated_rows", "severity"] == "info"
+
+
+def test_what_is_known_only_at_the_outcome_never_enters(installation: Path) -> None:
+    points = rows().assign(loyalty_points=rows()["recency_days"] % 11)
+    lake_with(points)
+    declared = Company(
+        name="test", title="Test", prediction={"cutoffs": 3}, known_at={"customers.loyalty_points": "outcome"}
+    )
+    train("r1")
+    first = registry.champion(MODEL)
+    result = train("r2", company=declared)
+    assert first is not None
+    assert "loyalty_points" in registry.load(first).features
+    assert result.version != first.version  # other columns are another training
+    newest = next(version for version in registry.versions(MODEL) if version.version == result.version)
+    assert "loyalty_points" not in registry.load(newest).features
+    found = findings("r2").set_index("column_name").loc["loyalty_points"]
+    assert (found["check_name"], found["severity"]) == ("known_at", "info")
+
+
+@pytest.mark.parametrize(
+    ("customers", "method", "reads", "baseline_reads"),
+    [
+        (300, "simpler_model", config.BASELINE_FEATURES, ("recency_days",)),
+        (80, "rule", ("recency_days",), ("recency_days",)),
+    ],
+)
+def test_thin_data_get_a_simpler_model_or_a_rule(
+    installation: Path, customers: int, method: str, reads: tuple[str, ...], baseline_reads: tuple[str, ...]
+) -> None:
+    lake_with(rows(customers=customers))
+    result = train("r1")
+    by_method = {version.method: version for version in registry.versions(MODEL)}
+    assert set(by_method) == {method, "baseline"}
+    assert by_method[method].version == result.version
+    assert registry.load(by_method[method]).features == reads
+    assert registry.load(by_method["baseline"]).features == baseline_reads
+    assert "customers who have bought (needed: 500)" in result.reason
+    card = (load_settings().mlflow_dir / str(by_method[method].card_uri)).read_text()
+    assert "**Why this method** Too little data for a model of their own" in card
+    champion = registry.champion(MODEL)
+    assert champion is not None
+    assert champion.method == ("baseline" if result.grade == "C" else method)
+    today = rows(customers=customers).query("as_of == @TODAY").rename(columns={"customer_id": "entity_id"})
+    served = registry.load(champion)
+    scores = served.predict(today)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert registry.why_not_trained(MODEL) is None
+    assert train("r2").status == "unchanged"
+
+
 def test_too_little_data_are_not_scored_and_say_why(installation: Path) -> None:
-    lake_with(rows(customers=200))
+    lake_with(rows(customers=40))
     result = train("r1")
     assert result.status == "not_scored"
     assert result.is_news
@@ -163,7 +231,7 @@ def test_too_little_data_are_not_scored_and_say_why(installation: Path) -> None:
 
 
 def test_a_repeated_run_leaves_one_set_of_findings(installation: Path) -> None:
-    lake_with(rows(customers=200))
+    lake_with(rows(customers=40))
     train("r1")
     before = findings("r1")
     train("r1")
@@ -184,15 +252,116 @@ def test_a_champion_without_files_does_not_stop_training(installation: Path) -> 
     assert (found["step"] == "champion").sum() == 1
 
 
+def orders(as_of: date, since: int, before: int = 1000) -> None:
+    """Write ``marts.fct_orders`` with `before` purchases up to TODAY and `since` on `as_of`."""
+    with lake.connect() as connection:
+        connection.execute(
+            f"create or replace table marts.fct_orders as select 'c' || range as customer_id, "
+            f"case when range < {before} then date '{TODAY}' else date '{as_of}' end as ordered_on, "
+            f"true as is_purchase, 1.0 as revenue_amount from range({before + since})"
+        )
+
+
 def test_when_a_model_is_due(installation: Path) -> None:
     assert training.is_due(MODEL, TODAY, COMPANY)[0]
     lake_with(rows())
     train("r1")
+    orders(TODAY, since=0)
     week = timedelta(days=COMPANY.prediction.retrain_after_days)
     assert not training.is_due(MODEL, TODAY, COMPANY)[0]
     assert not training.is_due(MODEL, TODAY + week - timedelta(days=1), COMPANY)[0]
     assert training.is_due(MODEL, TODAY + week, COMPANY)[0]
     assert training.is_due(MODEL, TODAY - timedelta(days=1), COMPANY)[0]
+
+
+def test_enough_new_labels_make_a_model_due(installation: Path) -> None:
+    lake_with(rows())
+    train("r1")
+    tomorrow = TODAY + timedelta(days=1)
+    orders(tomorrow, since=99)
+    assert not training.is_due(MODEL, tomorrow, COMPANY)[0]
+    orders(tomorrow, since=100)
+    is_due, why = training.is_due(MODEL, tomorrow, COMPANY)
+    assert is_due
+    assert "100 outcomes came since, 1,000 were known" in why
+    assert not training.is_due(MODEL, TODAY, COMPANY)[0]  # they have not happened yet on that day
+    patient = Company(name="test", title="Test", prediction={"retrain_after_new_labels": 0.2})
+    assert not training.is_due(MODEL, tomorrow, patient)[0]
+
+
+def test_a_champion_that_cannot_be_used_is_due(installation: Path) -> None:
+    lake_with(rows())
+    train("r1")
+    champion = registry.champion(MODEL)
+    assert champion is not None
+    (load_settings().mlflow_dir / str(champion.artifact_uri) / "model.json").write_text("{}")
+    is_due, why = training.is_due(MODEL, TODAY, COMPANY)
+    assert is_due
+    assert "not those that were registered" in why
+
+
+def test_an_alarm_makes_a_model_due_and_the_same_data_are_not_trained_twice(installation: Path) -> None:
+    lake_with(rows())
+    first = train("r1")
+    assert [due.is_due for due in training.which_are_due(TODAY, company=COMPANY)] == [False]
+    (due,) = training.which_are_due(TODAY, alarmed=[MODEL], company=COMPANY)
+    assert (due.model, due.is_due) == (MODEL, True)
+    assert "alarm" in due.reason
+    assert train("r2").version == first.version
+
+
+def test_a_model_that_cannot_be_judged_is_due_and_does_not_stop_the_others(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outcomes are read from a table that is not there: its own training will say so."""
+    (spec,) = training.MODELS
+    outcome = replace(spec.outcome, events="select * from marts.no_such_table") if spec.outcome else None
+    lake_with(rows())
+    train("r1")
+    monkeypatch.setattr(training, "MODELS", (replace(spec, name="purchase_propensity", outcome=outcome), spec))
+    monkeypatch.setattr("crm_agents.model_catalog.MODELS", training.MODELS)
+    orders(TODAY, since=0)
+    tomorrow = TODAY + timedelta(days=1)
+    broken, _ = training.which_are_due(tomorrow, company=COMPANY)
+    assert broken.is_due
+    assert "no_such_table" in broken.reason
+
+
+def test_without_the_registry_training_says_so_and_the_champion_stays(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake_with(rows())
+    first = train("r1")
+    lake_with(rows(as_of=LATER), LATER)
+    with postgres.connect("postgres", autocommit=True) as admin:
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'mlflow'")
+        admin.execute("alter database mlflow rename to mlflow_away")
+    try:
+        with pytest.raises(CrmAgentsError, match="mlflow"):
+            train("r2", LATER)
+    finally:
+        with postgres.connect("postgres", autocommit=True) as admin:
+            admin.execute("alter database mlflow_away rename to mlflow")
+    champion = registry.champion(MODEL, LATER)
+    assert champion is not None
+    assert champion.version == first.version
+    assert len(registry.versions(MODEL)) == 2
+    assert findings("r2")["severity"].notna().any()  # what was found of the data is kept all the same
+    assert registry.load(champion).features
+    assert train("r3", LATER).status != "unchanged"
+
+
+def test_training_for_an_earlier_day_leaves_the_present_alone(installation: Path) -> None:
+    lake_with(rows(as_of=LATER), LATER)
+    now = train("r1", LATER)
+    lake_with(rows())
+    before = train("r2", TODAY)
+    assert before.status == "promoted"
+    for day, version in ((LATER, now.version), (TODAY, before.version)):
+        champion = registry.champion(MODEL, day)
+        assert champion is not None
+        assert champion.version == version
+    assert registry.champion(MODEL, TODAY - timedelta(days=1)) is None
 
 
 def test_missing_features_are_said(installation: Path) -> None:
@@ -208,7 +377,7 @@ def test_missing_features_are_said(installation: Path) -> None:
 @pytest.mark.real_data
 def test_online_retail_through_the_real_marts(installation: Path) -> None:
     """n, base rate and limits as in the published comparison: RFM logistic about 0.738 / 0.207 (AUC / Brier)."""
-    from crm_agents import ingest, lake, marts
+    from crm_agents import ingest, marts
     from crm_agents.loading import load
 
     day = date(2011, 12, 9)
@@ -239,3 +408,24 @@ def test_online_retail_through_the_real_marts(installation: Path) -> None:
     sums = reasons.groupby("entity_id", sort=False)["contribution"].sum().to_numpy()
     np.testing.assert_allclose(sums, np.log(scores / (1 - scores)), atol=1e-5)
     assert reasons["statement"].str.contains("GBP").any()
+    _past_day_is_built_as_it_was_known(date(2011, 12, 1))
+
+
+def _past_day_is_built_as_it_was_known(day: date) -> None:
+    """A backfill finds no features of a past day and builds them, from what had happened by then."""
+    from crm_agents.agents import history
+
+    assert history.ensure_features(day, "h1")
+    assert not history.ensure_features(day, "h1")
+    with lake.connect() as connection:
+        found = connection.execute(
+            "select count(*) filter (has_purchased), sum(purchases_total), min(recency_days) "
+            "from features.ftr_customers where as_of = ?",
+            [day],
+        ).fetchone()
+        known = connection.execute(
+            "select count(distinct customer_id), count(*), date_diff('day', max(ordered_on), ?) from marts.fct_orders "
+            "where is_purchase and ordered_on <= ?",
+            [day, day],
+        ).fetchone()
+    assert found == known

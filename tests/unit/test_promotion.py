@@ -96,6 +96,43 @@ def test_a_large_slice_must_not_suffer_a_small_one_may() -> None:
     assert decide(with_slices(0.73, 0.1), CHAMPION, BASELINE, RULES, TODAY).promote
 
 
+def amounts(error: float, slices: dict[str, float], name: str = "the new model") -> Candidate:
+    """A model of amounts: an error, and neither calibration nor AUC."""
+    metrics = {"rmse": error, "slices": {place: {"n": 500, "rmse": value} for place, value in slices.items()}}
+    return candidate(name, 0.0, metrics=metrics, primary_metric="rmse")
+
+
+def test_a_model_of_amounts_passes_the_same_gate() -> None:
+    champion, baseline = amounts(20.0, {"size=large": 30.0}, "version 3"), amounts(22.0, {}, "the baseline")
+    for error, in_slice, serve in [
+        (19.0, 31.0, "challenger"),
+        (20.9, 31.0, "challenger"),
+        (21.2, 30.0, "champion"),
+        (19.0, 31.6, "champion"),
+    ]:
+        challenger = amounts(error, {"size=large": in_slice})
+        decision = decide(challenger, champion, baseline, RULES, TODAY)
+        assert decision.serve == serve, (error, in_slice)
+    assert "size=large (rmse 31.6 against 30)" in decision.reasons[0]
+
+
+def test_a_slice_with_one_class_only_is_not_judged() -> None:
+    slices = {"size=small": {"n": 500, "auc": None, "brier": 0.5}}
+    one_class = candidate("the new model", 0.19, metrics={**candidate("", 0.19).metrics, "slices": slices})
+    champion = replace(
+        CHAMPION, metrics={**CHAMPION.metrics, "slices": {"size=small": {"n": 500, "auc": 0.7, "brier": 0.1}}}
+    )
+    assert decide(one_class, champion, BASELINE, RULES, TODAY).promote
+
+
+@pytest.mark.parametrize("method", ["champion", "simpler_model", "rule"])
+def test_any_model_that_fell_to_grade_c_gives_way(method: str) -> None:
+    fallen = replace(CHAMPION, grade="C", method=method)
+    weak = candidate("the new model", 0.22, grade="C")
+    assert decide(weak, fallen, BASELINE, RULES, TODAY).serve == "baseline"
+    assert decide(weak, replace(fallen, grade="B"), BASELINE, RULES, TODAY).serve == "champion"
+
+
 def test_another_holdout_cannot_be_compared() -> None:
     challenger = candidate("the new model", 0.1, holdout="900 rows as of 2026-04-30")
     assert not decide(challenger, CHAMPION, BASELINE, RULES, TODAY).promote

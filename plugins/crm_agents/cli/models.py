@@ -13,6 +13,8 @@ from crm_agents.cli.console import examples, out
 if TYPE_CHECKING:
     from crm_agents.model_versions import ModelVersion
 
+KINDS = {"champion": "model", "simpler_model": "simpler model"}
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
@@ -67,7 +69,7 @@ def _table(versions: list[ModelVersion]) -> Table:
         table.add_row(
             version.version,
             version.alias or "",
-            "baseline" if version.method == "baseline" else "model",
+            KINDS.get(version.method, version.method),
             version.grade or "",
             str(version.trained_as_of or ""),
             _number(version.metrics.get(metric)),
