@@ -16,7 +16,7 @@ from crm_agents.errors import CrmAgentsError
 
 def application() -> typer.Typer:
     """Return the command line application with every command group registered."""
-    from crm_agents.cli import demo, doctor, load, models, query, run, stack
+    from crm_agents.cli import demo, doctor, load, models, query, run, simulate, stack
 
     app = typer.Typer(
         name="crm-agents",
@@ -28,7 +28,7 @@ def application() -> typer.Typer:
         epilog="First steps: crm-agents up, crm-agents load simulated, crm-agents run.",
     )
     app.callback()(_options)
-    for group in (demo, stack, load, run, query, models, doctor):
+    for group in (demo, stack, load, run, simulate, query, models, doctor):
         group.register(app)
     return app
 
@@ -36,15 +36,19 @@ def application() -> typer.Typer:
 def main() -> None:
     """Run the command line; a mistake of the user's ends with a sentence and exit code 1, not with a traceback."""
     from crm_agents.cli.console import print_error
+    from crm_agents.disk import explain_if_full
 
     try:
         application()()
-    except CrmAgentsError as error:
-        print_error(error)
-        sys.exit(1)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        known = explain_if_full(error) or (error if isinstance(error, CrmAgentsError) else None)
+        if known is None:
+            raise
+        print_error(known)
+        sys.exit(1)
 
 
 def _show_version(is_wanted: bool) -> None:

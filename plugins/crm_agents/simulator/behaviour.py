@@ -31,7 +31,7 @@ def step(simulation: Simulation, day: int) -> None:
     interest.leave(simulation, day)
     interest.lose_interest(simulation, day)
     interest.become_interested(simulation, day)
-    visitors = np.flatnonzero(simulation.chance(known) < state.visiting[:known])
+    visitors = np.flatnonzero(simulation.chance(known, "visit") < state.visiting[:known])
     simulation.log.add("visits", customer=visitors, day=day)
     troubles.receive(simulation, day)
     outreach.send_newsletter(simulation, day)

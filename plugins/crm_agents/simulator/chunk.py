@@ -53,16 +53,18 @@ class Story:
     state: State
     events: dict[str, dict[str, np.ndarray]]
     deals: opportunities.Opportunities
+    coming_deals: opportunities.Opportunities  # the same, to their end after the last day
     orders: Orders
     lines: Lines
+    favourites: np.ndarray  # customers x products
     tickets: service.Tickets
     duplicates: duplicates.Duplicates
 
 
 def simulate_chunk(world: World, number: int) -> Chunk:
     """Simulate chunk `number`: customers do not know each other, so chunks are independent."""
-    draw = {part: stream(world.parameters.seed, part, number) for part in PARTS}
-    story = _live(world, number, draw)
+    draw = draws_of(world, number)
+    story = live(world, number, draw)
     tables, account = dirt.spoil(_tables(world, story, draw), world.parameters, draw["dirt"])
     truth = {
         "customers": _customer_truth(world, story.traits, story.state),
@@ -75,16 +77,23 @@ def simulate_chunk(world: World, number: int) -> Chunk:
     return Chunk(tables, truth, _campaign_counts(world, story.events["members"], story.orders))
 
 
-def _live(world: World, number: int, draw: Draws) -> Story:
+def draws_of(world: World, number: int) -> Draws:
+    """Return the random stream of each part of chunk `number`."""
+    return {part: stream(world.parameters.seed, part, number) for part in PARTS}
+
+
+def live(world: World, number: int, draw: Draws) -> Story:
+    """Let chunk `number` live from the first to the last day."""
     p = world.parameters
     size = min(p.chunk_customers, p.customers - number * p.chunk_customers)
     leads_ = leads.make_leads(p, world.team, number, size, population.organisation_places(p, size))
     traits = population.make_population(p, world.team, leads_, number, size)
     simulation = behaviour.live_through(world, traits, draw["behaviour"])
     events = {kind: simulation.log.take(kind) for kind in EVENTS}
-    deals = opportunities.make_opportunities(world, traits, simulation.state, leads_, number)
+    coming = opportunities.make_opportunities(world, traits, simulation.state, leads_, number)
+    deals = opportunities.known_by(coming, (columns.epoch_day(p.end_on) + 1) * columns.DAY)
     orders_ = orders.make_orders(world, traits, events["orders"], deals, draw["orders"])
-    orders_, lines = orders.make_lines(world, traits, orders_, deals, draw["orders"])
+    orders_, lines, favourites = orders.make_lines(world, traits, orders_, deals, draw["orders"])
     return Story(
         number=number,
         leads=leads_,
@@ -92,8 +101,10 @@ def _live(world: World, number: int, draw: Draws) -> Story:
         state=simulation.state,
         events=events,
         deals=deals,
+        coming_deals=coming,
         orders=orders_,
         lines=lines,
+        favourites=favourites,
         tickets=service.make_tickets(world, traits, events["tickets"], orders_, lines, draw["tickets"]),
         duplicates=duplicates.choose(traits, p, draw["dirt"]),
     )

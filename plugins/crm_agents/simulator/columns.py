@@ -107,3 +107,8 @@ def distinct(keys: np.ndarray) -> np.ndarray:
 def sigmoid(log_odds: np.ndarray) -> np.ndarray:
     """Return probabilities from log-odds."""
     return 1.0 / (1.0 + np.exp(-log_odds))
+
+
+def first(numbers: np.ndarray) -> int:
+    """Return the first number, 0 when there is none."""
+    return int(numbers[0]) if len(numbers) else 0

@@ -24,26 +24,33 @@ def become_interested(simulation: Simulation, day: int) -> None:
     season = simulation.world.demand[day].take(traits.segment[:known])
     scale = MEAN_OPEN_APPETITE / parameters.interest_becomes_purchase
     chance = rate * beat * season * state.openness[:known] * scale / (1 + state.grievance[:known])
-    starts = simulation.chance(known) < chance
-    starts[before:] |= simulation.chance(known - before) < parameters.first_interest_share
+    starts = simulation.chance(known, "interest") < chance
+    newcomers = np.arange(before, known)
+    starts[before:] |= simulation.chance(newcomers, "first interest") < parameters.first_interest_share
     start_interest(simulation, day, np.flatnonzero(starts))
 
 
 def start_interest(simulation: Simulation, day: int, customers: np.ndarray) -> None:
     """Let customers (each named once) look around from today, and plan when that ends in an order or in nothing."""
-    state, traits, rng, parameters = simulation.state, simulation.traits, simulation.rng, simulation.world.parameters
+    state, traits, draws, parameters = (
+        simulation.state,
+        simulation.traits,
+        simulation.draws,
+        simulation.world.parameters,
+    )
     customers = customers[~state.is_interested[customers] & ~state.is_gone[customers]]
-    count = len(customers)
-    if not count:
+    if not len(customers):
         return
     state.is_interested[customers] = True
     state.openness[customers] = 0
     state.visiting[customers] = traits.web[customers] * parameters.visits_in_interest
-    length = np.minimum(1 + rng.gamma(2.0, parameters.days_of_interest / 2, count), parameters.longest_interest)
-    length = np.where(simulation.chance(count) < parameters.impulse_share, 0, length).astype(np.int64)
-    cause = np.where(simulation.chance(count) < parameters.interest_becomes_purchase, NATURAL, NO_PURCHASE)
+    length = 1 + draws.gamma(2.0, parameters.days_of_interest / 2, customers, "length of interest")
+    length = np.minimum(length, parameters.longest_interest)
+    length = np.where(simulation.chance(customers, "impulse") < parameters.impulse_share, 0, length).astype(np.int64)
+    buys = simulation.chance(customers, "purchase") < parameters.interest_becomes_purchase
+    cause = np.where(buys, NATURAL, NO_PURCHASE)
     plan(state.purchases, day + length, customers, cause.astype(np.int32))
-    inbound = simulation.chance(count) < CALL_INBOUND_SHARE * traits.phone[customers]
+    inbound = simulation.chance(customers, "inbound call") < CALL_INBOUND_SHARE * traits.phone[customers]
     simulation.log.add("calls", customer=customers[inbound], day=day, is_inbound=True)
 
 
@@ -62,7 +69,7 @@ def lose_interest(simulation: Simulation, day: int) -> None:
     state = simulation.state
     known = int(state.known[day])
     hazard = state.churn_hazard[:known] * (1 + simulation.world.parameters.churn_by_grievance * state.grievance[:known])
-    start_fading(simulation, day, np.flatnonzero(simulation.chance(known) < hazard))
+    start_fading(simulation, day, np.flatnonzero(simulation.chance(known, "fading") < hazard))
 
 
 def start_fading(simulation: Simulation, day: int, customers: np.ndarray) -> None:
@@ -76,7 +83,7 @@ def start_fading(simulation: Simulation, day: int, customers: np.ndarray) -> Non
     state.fading_day[customers] = day
     state.openness[customers] = np.where(state.is_interested[customers], 0, parameters.fading_appetite)
     state.visiting[customers] *= FADING_VISITS
-    leaving = day + simulation.rng.integers(*parameters.fading_days, len(customers))
+    leaving = day + simulation.draws.integers(*parameters.fading_days, customers, "leaving")
     state.churn_day[customers] = leaving
     plan(state.departures, leaving, customers)
 
@@ -85,6 +92,7 @@ def leave(simulation: Simulation, day: int) -> None:
     """Let those go whose day has come: no interest, visit or order follows."""
     state = simulation.state
     for gone in take_due(state.departures, day):
+        gone = gone[state.churn_day[gone] == day]  # not those who were won back meanwhile
         state.is_gone[gone] = True
         state.openness[gone] = 0
         state.visiting[gone] = 0

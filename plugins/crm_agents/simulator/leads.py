@@ -54,6 +54,7 @@ class Leads:
     firm: np.ndarray  # name, trade and legal form: see `population.firm_names`
     owner: np.ndarray
     conversion_probability: np.ndarray
+    will_convert: np.ndarray  # hidden: how it ends, possibly after the last day
 
     @property
     def converted(self) -> np.ndarray:
@@ -76,6 +77,15 @@ def make_leads(parameters: Parameters, team: Team, chunk: int, customers: int, p
     start = columns.epoch_day(parameters.first_on) * DAY
     end = start + parameters.days * DAY
     created = np.sort(start + (rng.beta(1.25, 1.0, count) * (parameters.days * DAY - 3600)).astype(np.int64))
+    first_number = 1 + chunk * math.ceil(parameters.chunk_customers * parameters.leads_per_customer)
+    return draw_leads(team, first_number, created, end, places, rng)
+
+
+def draw_leads(
+    team: Team, first_number: int, created: np.ndarray, end: int, places: int, rng: np.random.Generator
+) -> Leads:
+    """Draw the leads that came at these times (rising), as they stand at second `end`."""
+    count = len(created)
     asked, log_odds = _answers(count, rng)
     region = rng.integers(len(words.REGIONS), size=count)
     owner = team.assign(region, rng)
@@ -86,7 +96,7 @@ def make_leads(parameters: Parameters, team: Team, chunk: int, customers: int, p
     contacted = created + 600 + delay.astype(np.int64)
     closed = contacted + (rng.gamma(2.0, np.where(will_convert, 11, 18)) * DAY).astype(np.int64) + 3600
     return Leads(
-        first_number=1 + chunk * math.ceil(parameters.chunk_customers * parameters.leads_per_customer),
+        first_number=first_number,
         created=created,
         contacted=contacted,
         closed=closed,
@@ -97,6 +107,7 @@ def make_leads(parameters: Parameters, team: Team, chunk: int, customers: int, p
         firm=rng.integers(2**31, size=count),
         owner=owner,
         conversion_probability=probability,
+        will_convert=will_convert,
         **asked,
     )
 

@@ -7,7 +7,7 @@ independent of skill and interest, so comparing called with uncalled offers show
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +49,7 @@ class Opportunities:
     entered: np.ndarray  # deals x 5: when each of the four stages and the end was entered; -1 when never
     closed: np.ndarray  # -1 while open
     outcome: np.ndarray  # WON or LOST; -1 while open
-    stage: np.ndarray  # on the last day
+    stage: np.ndarray  # reached last
     lost_reason: np.ndarray
     expected_close: np.ndarray  # days since 1970
     is_called: np.ndarray  # within two days of the offer
@@ -70,38 +70,61 @@ class Opportunities:
 
 
 def make_opportunities(world: World, traits: Traits, state: State, leads: Leads, chunk: int) -> Opportunities:
-    """Draw the deals of a chunk and follow each to the last day of the history."""
+    """Draw the deals of a chunk and follow each to its end, be that after the last day of the history."""
+    rng = stream(world.parameters.seed, "opportunities", chunk)
+    customer, created, lead = _beginnings(world.parameters, traits, state, leads, rng)
+    return draw_deals(world, traits, customer, created, lead, rng)
+
+
+def draw_deals(
+    world: World, traits: Traits, customer: np.ndarray, created: np.ndarray, lead: np.ndarray,
+    rng: np.random.Generator, usual_amount: float | None = None,
+) -> Opportunities:  # fmt: skip
+    """Draw what becomes of the deals that begin with these customers at these times, from first stage to end.
+
+    Parameters
+    ----------
+    usual_amount : float, optional
+        In cents: larger deals are harder to win. By default the geometric mean of these deals.
+    """
     parameters = world.parameters
-    rng = stream(parameters.seed, "opportunities", chunk)
-    customer, created, lead = _beginnings(parameters, traits, state, leads, rng)
     owner, count = traits.owner[customer], len(customer)
-    end = (columns.epoch_day(parameters.end_on) + 1) * DAY
     product = world.catalogue.equipment[rng.integers(len(world.catalogue.equipment), size=count)]
     quantity = 1 + rng.poisson(0.5 + 1.2 * traits.size[customer])
     day = np.minimum(created // DAY - columns.epoch_day(parameters.first_on), parameters.days - 1)
     amount = quantity * world.catalogue.price(product, day)
     interest = rng.normal(0, 1, count)
     is_called = rng.random(count) < world.team.diligence[owner]
-    odds = _probabilities(world, owner, amount, interest, lead >= 0, is_called)
+    usual = usual_amount or (float(np.exp(np.log(amount).mean())) if count else 1.0)
+    odds = _probabilities(world, owner, amount / usual, interest, lead >= 0, is_called)
     has_offer = rng.random(count) < odds.reach
     wins = has_offer & (rng.random(count) < odds.given_offer)
     entered = _stage_times(created, has_offer, wins, interest, rng)
-    entered[entered >= end] = -1
-    is_closed = entered[:, 4] >= 0
-    stage = np.where(is_closed, np.where(wins, WON, LOST), (entered[:, :4] >= 0).sum(axis=1) - 1)
+    outcome = np.where(wins, WON, LOST)
     hope = rng.normal(0, 12, count) - 4 * interest  # days; eager customers are expected sooner
     return Opportunities(
         first_number=traits.numbers_from(ROWS_PER_CUSTOMER),
         customer=customer, lead=lead, owner=owner, product=product, quantity=quantity,
         discount=rng.choice((0, 5, 10, 15), count, p=(0.4, 0.25, 0.25, 0.1)),
-        amount=amount, created=created, entered=entered, closed=entered[:, 4],
-        outcome=np.where(is_closed, stage, -1), stage=stage,
+        amount=amount, created=created, entered=entered, closed=entered[:, 4], outcome=outcome, stage=outcome,
         lost_reason=rng.integers(len(LOST_REASONS), size=count),
         expected_close=created // DAY + np.maximum(USUAL_DAYS + hope, 5).astype(np.int64),
         has_offer=entered[:, PROPOSAL] >= 0,
         is_called=is_called & (entered[:, PROPOSAL] >= 0),
         interest=interest, win_probability=odds.at_creation, win_given_offer=odds.given_offer,
         changed=entered.max(axis=1, initial=0),
+    )  # fmt: skip
+
+
+def known_by(deals: Opportunities, end: int) -> Opportunities:
+    """Return the deals as they stand at second `end`: what comes later has not happened."""
+    entered = np.where(deals.entered < end, deals.entered, -1)
+    is_closed = entered[:, 4] >= 0
+    stage = np.where(is_closed, deals.outcome, (entered[:, :4] >= 0).sum(axis=1) - 1)
+    has_offer = entered[:, PROPOSAL] >= 0
+    return replace(
+        deals, entered=entered, closed=entered[:, 4], outcome=np.where(is_closed, stage, -1), stage=stage,
+        has_offer=has_offer, is_called=deals.is_called & has_offer, changed=entered.max(axis=1, initial=0),
     )  # fmt: skip
 
 
@@ -114,14 +137,13 @@ class Probabilities(NamedTuple):
 
 
 def _probabilities(
-    world: World, owner: np.ndarray, amount: np.ndarray, interest: np.ndarray, has_lead: np.ndarray,
+    world: World, owner: np.ndarray, size: np.ndarray, interest: np.ndarray, has_lead: np.ndarray,
     is_called: np.ndarray,
 ) -> Probabilities:  # fmt: skip
     skill, diligence = world.team.skill[owner], world.team.diligence[owner]
-    usual = np.exp(np.log(amount).mean()) if len(amount) else 1.0
     reach = columns.sigmoid(REACH_LOG_ODDS + REACH_SKILL * skill + REACH_INTEREST * interest)
     odds = WIN_LOG_ODDS + WIN_SKILL * skill + WIN_INTEREST * interest + WIN_LEAD * has_lead
-    odds += WIN_SIZE * np.log(amount / usual)
+    odds += WIN_SIZE * np.log(size)
     called = columns.sigmoid(odds + world.parameters.call_after_offer_effect)
     uncalled = columns.sigmoid(odds)
     at_creation = reach * (diligence * called + (1 - diligence) * uncalled)

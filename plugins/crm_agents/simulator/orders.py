@@ -83,7 +83,7 @@ def make_orders(
         return np.concatenate([of_events, np.broadcast_to(of_deals, len(won))])[order]
 
     ordered, channel = moments[order], both(events["channel"], DEAL_CHANNEL)
-    status, promised, delivered = _fulfil(
+    status, promised, delivered, changed = _fulfil(
         ordered, channel, both(events["is_cancelled"], False), both(events["promised_days"], DEAL_PROMISE_DAYS),
         both(events["delivery_days"], DEAL_DELIVERY_DAYS), end, rng,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def make_orders(
         ordered=ordered,
         promised=promised,
         delivered=delivered,
-        changed=np.maximum(ordered, delivered),
+        changed=changed,
         cause=both(events["cause"], NATURAL),
         channel=channel,
         status=status,
@@ -123,7 +123,8 @@ def _order_times(
 def _fulfil(
     ordered: np.ndarray, channel: np.ndarray, is_cancelled: np.ndarray, promised_days: np.ndarray,
     delivery_days: np.ndarray, end: int, rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Return what became of the orders: status, promised and delivered (-1 when not), and when the status was reached."""
     is_sent = channel != STORE
     promised = ordered - ordered % DAY + promised_days * DAY + 20 * 3600
     arrival = ordered - ordered % DAY + delivery_days * DAY + rng.integers(8 * 3600, 19 * 3600, len(ordered))
@@ -132,12 +133,16 @@ def _fulfil(
     is_shipped = ordered + DAY < end
     status = np.where(has_arrived, COMPLETED, np.where(is_shipped, SHIPPED, PLACED))
     status[is_cancelled] = CANCELLED
-    return status, np.where(is_sent, promised, -1), np.where(has_arrived, arrival, -1)
+    cancelled = np.minimum((ordered + arrival) // 2, end - 1)  # while the parcel is packed or on its way
+    reached = np.select(
+        [status == CANCELLED, status == COMPLETED, status == SHIPPED], [cancelled, arrival, ordered + DAY], ordered
+    )
+    return status, np.where(is_sent, promised, -1), np.where(has_arrived, arrival, -1), reached
 
 
 def make_lines(
     world: World, traits: Traits, orders: Orders, deals: Opportunities, rng: np.random.Generator
-) -> tuple[Orders, Lines]:
+) -> tuple[Orders, Lines, np.ndarray]:
     """Fill the baskets, and take some of it back.
 
     Returns
@@ -146,11 +151,26 @@ def make_lines(
         With the status ``returned`` where everything came back.
     Lines
         Returns are further lines of the same order with a negative quantity.
+    numpy.ndarray
+        Favourite products of each customer.
     """
+    bought, favourites = fill_baskets(world, traits, orders, deals, rng)
+    orders, lines = _with_returns(world, orders, bought, rng)
+    return orders, with_freight(orders, lines), favourites
+
+
+def fill_baskets(
+    world: World, traits: Traits, orders: Orders, deals: Opportunities, rng: np.random.Generator,
+    favourites: np.ndarray | None = None,
+) -> tuple[Lines, np.ndarray]:  # fmt: skip
+    """Return what is bought (no freight, `line_no` 0), by order, and each customer's favourites, drawn when not given."""
     counts = 1 + rng.poisson(world.parameters.more_lines * np.where(traits.is_organisation[orders.customer], 1.3, 1))
     counts = np.where(orders.opportunity >= 0, 1, np.minimum(counts, MOST_LINES))
     order, position = columns.spread(counts)
-    product = world.catalogue.available(_baskets(world, traits, orders, order, position, rng), orders.day[order])
+    if favourites is None:
+        favourites = world.catalogue.draw(np.repeat(traits.segment[:, None], FAVOURITES, axis=1), rng)
+    product = _baskets(world, traits, orders, order, position, favourites, rng)
+    product = world.catalogue.available(product, orders.day[order])
     product = _of_deals(product, deals.product, orders.opportunity[order])
     order, product = _without_repeats(order, product, len(world.catalogue.category))
     deal = orders.opportunity[order]
@@ -161,9 +181,7 @@ def make_lines(
     percent = _of_deals(_order_discounts(world, traits, orders, rng)[order], deals.discount, deal)
     nothing = np.zeros_like(order)
     discount = (quantity * price * percent + 50) // 100
-    bought = Lines(order, nothing, product, quantity, price, discount, freight=nothing)
-    orders, lines = _with_returns(world, orders, bought, rng)
-    return orders, _with_freight(orders, lines)
+    return Lines(order, nothing, product, quantity, price, discount, freight=nothing), favourites
 
 
 def _of_deals(values: np.ndarray, of_deals: np.ndarray, deal: np.ndarray) -> np.ndarray:
@@ -174,11 +192,11 @@ def _of_deals(values: np.ndarray, of_deals: np.ndarray, deal: np.ndarray) -> np.
 
 
 def _baskets(
-    world: World, traits: Traits, orders: Orders, order: np.ndarray, position: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+    world: World, traits: Traits, orders: Orders, order: np.ndarray, position: np.ndarray, favourites: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
     """Draw products: the customer's favourites, companions of the first product, or something of the segment's taste."""
     catalogue, count = world.catalogue, len(order)
-    favourites = catalogue.draw(np.repeat(traits.segment[:, None], FAVOURITES, axis=1), rng)
     customer = orders.customer[order]
     product = catalogue.draw(traits.segment[customer], rng)
     source = rng.random(count)
@@ -237,7 +255,8 @@ def _concatenated(bought: Lines, refunds: Lines) -> Lines:
     return Lines(**{name: values[place] for name, values in both.items()})
 
 
-def _with_freight(orders: Orders, lines: Lines) -> Lines:
+def with_freight(orders: Orders, lines: Lines) -> Lines:
+    """Put freight on the first line of small orders that are sent."""
     goods = np.bincount(lines.order, np.maximum(lines.net(), 0), len(orders))
     pays = (goods < FREE_FREIGHT_CENTS) & (orders.channel != STORE) & (orders.opportunity < 0)
     return replace(lines, freight=np.where((lines.line_no == 1) & pays[lines.order], FREIGHT_CENTS, 0))

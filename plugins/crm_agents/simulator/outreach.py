@@ -35,9 +35,9 @@ def contact(
     """
     here = ~simulation.state.is_gone[customers]
     probability = marketing.order_probability(simulation.traits, customers, action, effect) * here
-    buyers = customers[simulation.chance(len(customers)) < probability]
+    buyers = customers[simulation.chance(customers, f"contact {cause}") < probability]
     last = simulation.world.parameters.outcome_days - 1
-    ordering = day + simulation.rng.integers(1, last, len(buyers))
+    ordering = day + simulation.draws.integers(1, last, buyers, f"order of contact {cause}")
     plan(simulation.state.purchases, ordering, buyers, np.full(len(buyers), cause, dtype=np.int32))
     return probability
 
@@ -48,9 +48,9 @@ def send_newsletter(simulation: Simulation, day: int) -> None:
     if day % parameters.newsletter_every != parameters.newsletter_every - 1:
         return
     readers = np.flatnonzero(_may_be_written(simulation, day, state.takes_mail))
-    opened, clicked, unsubscribed = _read(simulation, day, readers)
+    opened, clicked, unsubscribed = read_mail(simulation, day, readers)
     simulation.log.add("mails", customer=readers, day=day, opened=opened, clicked=clicked, unsubscribed=unsubscribed)
-    is_curious = clicked & (simulation.chance(len(readers)) < parameters.click_starts_interest)
+    is_curious = clicked & (simulation.chance(readers, "curious reader") < parameters.click_starts_interest)
     start_interest(simulation, day, readers[is_curious])
 
 
@@ -61,17 +61,16 @@ def run_campaigns(simulation: Simulation, day: int) -> None:
         channel, action = int(campaigns.channel[campaign]), int(campaigns.action[campaign])
         consent = state.takes_mail if channel == marketing.EMAIL else traits.consents[:, channel]
         allowed = _may_be_written(simulation, day, consent)
-        members = np.flatnonzero(
-            allowed & (simulation.chance(len(allowed)) < simulation.world.parameters.campaign_share)
-        )
-        treated = simulation.chance(len(members)) < campaigns.treated_share[campaign]
+        drawn = simulation.chance(len(allowed), "campaign") < simulation.world.parameters.campaign_share
+        members = np.flatnonzero(allowed & drawn)
+        treated = simulation.chance(members, "arm") < campaigns.treated_share[campaign]
         probability = np.zeros(len(members))
         probability[treated] = contact(
             simulation, day, members[treated], action, float(campaigns.effect[campaign]), campaign
         )
         read = np.zeros((3, len(members)), dtype=bool)
         if channel == marketing.EMAIL:
-            read[:, treated] = _read(simulation, day, members[treated])
+            read[:, treated] = read_mail(simulation, day, members[treated])
         simulation.log.add(
             "members", customer=members, campaign=campaign, treated=treated, opened=read[0], clicked=read[1],
             unsubscribed=read[2], probability=probability,
@@ -84,10 +83,10 @@ def call_firms(simulation: Simulation, day: int) -> None:
     if world.acceptance[day, 1] < WORKING_DAY_ACCEPTANCE:
         return
     firms = state.organisations[: np.searchsorted(state.organisations, state.known[day])]
-    called = simulation.chance(len(firms)) < world.parameters.calls_a_year / WORKING_DAYS
+    called = simulation.chance(firms, "outbound call") < world.parameters.calls_a_year / WORKING_DAYS
     customers = firms[called & ~state.is_gone[firms] & traits.consents[firms, marketing.PHONE]]
     simulation.log.add("calls", customer=customers, day=day, is_inbound=False)
-    is_curious = simulation.chance(len(customers)) < world.parameters.call_starts_interest
+    is_curious = simulation.chance(customers, "curious firm") < world.parameters.call_starts_interest
     start_interest(simulation, day, customers[is_curious])
 
 
@@ -97,16 +96,16 @@ def _may_be_written(simulation: Simulation, day: int, consent: np.ndarray) -> np
     return consent[:known] & is_fresh
 
 
-def _read(simulation: Simulation, day: int, readers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_mail(simulation: Simulation, day: int, readers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return who opens, clicks and unsubscribes; interest shows in all three before it shows in orders."""
-    state, parameters, count = simulation.state, simulation.world.parameters, len(readers)
+    state, parameters = simulation.state, simulation.world.parameters
     is_interested, is_fading = state.is_interested[readers], state.is_fading[readers]
     care = np.where(is_fading, FADING_OPEN_RATE, np.where(is_interested, 1.3, 1.0))
     care = np.where(state.is_gone[readers], GONE_OPEN_RATE, care)
-    opened = simulation.chance(count) < parameters.mail_open_rate * simulation.traits.mail[readers] * care
-    clicked = opened & (simulation.chance(count) < parameters.mail_click_rate * (1 + is_interested))
+    opened = simulation.chance(readers, "open") < parameters.mail_open_rate * simulation.traits.mail[readers] * care
+    clicked = opened & (simulation.chance(readers, "click") < parameters.mail_click_rate * (1 + is_interested))
     weary = parameters.unsubscribe_rate * (1 + 4 * is_fading + 2 * state.grievance[readers])
-    unsubscribed = simulation.chance(count) < weary
+    unsubscribed = simulation.chance(readers, "unsubscribe") < weary
     state.last_seen[readers[opened]] = day
     state.takes_mail[readers[unsubscribed]] = False
     state.unsubscribed_day[readers[unsubscribed]] = day

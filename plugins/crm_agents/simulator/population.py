@@ -75,7 +75,26 @@ def make_population(parameters: Parameters, team: Team, leads: Leads, chunk: int
     created[lead >= 0] = leads.closed[lead[lead >= 0]]
     is_organisation = np.arange(customers) < organisations
     order = np.argsort(created, kind="stable")
-    created, lead, is_organisation = created[order], lead[order], is_organisation[order]
+    first_number = 1 + chunk * 2 * parameters.chunk_customers  # room behind each chunk for duplicates
+    return describe(parameters, team, leads, first_number, created[order], lead[order], is_organisation[order], rng)
+
+
+def describe(
+    parameters: Parameters, team: Team, leads: Leads, first_number: int, created: np.ndarray, lead: np.ndarray,
+    is_organisation: np.ndarray, rng: np.random.Generator,
+) -> Traits:  # fmt: skip
+    """Draw who the customers are that came at these times.
+
+    Parameters
+    ----------
+    first_number : int
+        Number of the first customer; the others follow.
+    created : numpy.ndarray
+        Seconds since 1970, rising.
+    lead : numpy.ndarray
+        Number of the lead that each was; -1 when none.
+    """
+    customers = len(created)
 
     def from_lead(of_leads: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
         return np.where(lead >= 0, of_leads[np.maximum(lead, 0)], otherwise) if len(of_leads) else otherwise
@@ -87,7 +106,7 @@ def make_population(parameters: Parameters, team: Team, leads: Leads, chunk: int
     owner = from_lead(leads.owner, team.assign(region, rng))
     segment = np.where(is_organisation, SEGMENT_OF_INDUSTRY[industry], person_segment)
     return Traits(
-        first_number=1 + chunk * 2 * parameters.chunk_customers,  # room behind each chunk for duplicates
+        first_number=first_number,
         created=created,
         created_day=(created // DAY - columns.epoch_day(parameters.first_on)).astype(np.int32),
         is_organisation=is_organisation,
@@ -162,7 +181,11 @@ def firm_names(identity: np.ndarray, industry: np.ndarray, country: np.ndarray) 
 
 def customers_table(traits: Traits, parameters: Parameters, chunk: int) -> pa.Table:
     """Return the chunk's customers as a clean export; `dirt` spoils it afterwards."""
-    rng = stream(parameters.seed, "identities", chunk)
+    return identities_table(traits, stream(parameters.seed, "identities", chunk))
+
+
+def identities_table(traits: Traits, rng: np.random.Generator) -> pa.Table:
+    """Return these customers as a clean export, with names, addresses and the like drawn from `rng`."""
     count, organisation = len(traits), traits.is_organisation
     number = traits.first_number + np.arange(count)
     customer_id = columns.ids("C", number)

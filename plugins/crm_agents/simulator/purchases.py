@@ -28,7 +28,7 @@ def buy(simulation: Simulation, day: int) -> None:
     customers, cause = customers[here], cause[here]
     acceptance = world.acceptance[day].take(simulation.traits.is_organisation[customers])
     # Nobody's campaign order is put off, so that the campaign's whole effect falls within the outcome days.
-    is_put_off = (cause == NATURAL) & (simulation.chance(len(customers)) >= acceptance)
+    is_put_off = (cause == NATURAL) & (simulation.chance(customers, "weekday") >= acceptance)
     plan(state.purchases, np.full(int(is_put_off.sum()), day + 1), customers[is_put_off], cause[is_put_off])
     end_interest(simulation, customers[(cause <= NATURAL) & ~is_put_off])
     buys = (cause >= NATURAL) & ~is_put_off
@@ -40,11 +40,11 @@ def _place_orders(simulation: Simulation, day: int, customers: np.ndarray, cause
     parameters, count = world.parameters, len(customers)
     organisation = simulation.traits.is_organisation[customers]
     channel = draw_by_shares(
-        simulation.chance(count), CHANNEL_SHARES_PERSONS, CHANNEL_SHARES_ORGANISATIONS, organisation
+        simulation.chance(customers, "channel"), CHANNEL_SHARES_PERSONS, CHANNEL_SHARES_ORGANISATIONS, organisation
     )
     if parameters.drift and parameters.drift.channel_gone and day >= world.drift_day:
         channel[channel == ORDER_CHANNELS.index(parameters.drift.channel_gone)] = WEB
-    is_cancelled = simulation.chance(count) < parameters.cancelled_share
+    is_cancelled = simulation.chance(customers, "cancelled") < parameters.cancelled_share
     promised, delivery, is_late = _delivery(simulation, day, customers, channel)
     number = log.order_count + np.arange(count)
     log.add(
@@ -57,20 +57,20 @@ def _place_orders(simulation: Simulation, day: int, customers: np.ndarray, cause
     comes = ~is_cancelled
     plan(state.deliveries, day + delivery[comes] + 1, customers[comes], number[comes], is_late[comes])
     drop = parameters.dropout_after_purchase * (1 + state.grievance[customers])
-    start_fading(simulation, day, customers[simulation.chance(count) < drop])
+    start_fading(simulation, day, customers[simulation.chance(customers, "dropout") < drop])
 
 
 def _delivery(
     simulation: Simulation, day: int, customers: np.ndarray, channel: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return promised days, days until delivery, and whether that is late."""
-    traits, parameters, count = simulation.traits, simulation.world.parameters, len(customers)
+    traits, parameters, draws = simulation.traits, simulation.world.parameters, simulation.draws
     is_high = simulation.world.is_high_season[day]
     late_share = parameters.late_share_high_season if is_high else parameters.late_share
     weak = parameters.weak_region_late * (traits.region[customers] == WEAK_REGION)
-    is_late = (simulation.chance(count) < late_share + weak) & (channel != STORE)
+    is_late = (simulation.chance(customers, "late") < late_share + weak) & (channel != STORE)
     organisation = traits.is_organisation[customers]
     promised = np.where(organisation, PROMISED_DAYS_ORGANISATIONS, PROMISED_DAYS)
-    in_time = np.minimum(1 + simulation.rng.poisson(1.2, count) + organisation, promised)
-    late = promised + simulation.rng.integers(1, LATEST_DAYS, count)
+    in_time = np.minimum(1 + draws.poisson(1.2, customers, "delivery") + organisation, promised)
+    late = promised + draws.integers(1, LATEST_DAYS, customers, "lateness")
     return promised, np.where(channel == STORE, 0, np.where(is_late, late, in_time)), is_late

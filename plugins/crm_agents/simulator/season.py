@@ -17,16 +17,22 @@ THURSDAY = 3  # 1970-01-01
 PEAK_LEAD_DAYS = 7  # interest comes about a week before the order
 
 
-def weekday_acceptance(parameters: Parameters) -> np.ndarray:
+def weekday_acceptance(parameters: Parameters, days: int | None = None) -> np.ndarray:
     """Return the share of planned orders that are placed on the day rather than put off (days x 2: person, firm)."""
-    weekday = (np.arange(parameters.days) + epoch_day(parameters.first_on) + THURSDAY) % 7
+    weekday = (np.arange(days or parameters.days) + epoch_day(parameters.first_on) + THURSDAY) % 7
     return np.stack([WEEKDAY_PERSONS[weekday], WEEKDAY_ORGANISATIONS[weekday]], axis=1)
 
 
-def demand(parameters: Parameters) -> np.ndarray:
-    """Return the factor on every customer's appetite, mean about 1 (float32, days x segments)."""
-    day = np.arange(parameters.days)
-    year_day = day_of_year(parameters)
+def demand(parameters: Parameters, days: int | None = None) -> np.ndarray:
+    """Return the factor on every customer's appetite, mean about 1 (float32, days x segments).
+
+    Parameters
+    ----------
+    days : int, optional
+        Length, by default that of the history; the functions below take it too.
+    """
+    day = np.arange(days or parameters.days)
+    year_day = day_of_year(parameters, days)
     trend = np.exp(np.log1p(parameters.demand_growth_a_year) * (day - parameters.days / 2) / 365.25)
     columns = []
     for segment in SEGMENTS:
@@ -38,15 +44,15 @@ def demand(parameters: Parameters) -> np.ndarray:
     return factor.astype(np.float32)
 
 
-def day_of_year(parameters: Parameters) -> np.ndarray:
+def day_of_year(parameters: Parameters, days: int | None = None) -> np.ndarray:
     """Return the day of the year (0 on 1 January) of each day."""
-    days = np.arange(parameters.days) + np.datetime64(parameters.first_on)
-    return (days - days.astype("datetime64[Y]")).astype(np.int64)
+    dates = np.arange(days or parameters.days) + np.datetime64(parameters.first_on)
+    return (dates - dates.astype("datetime64[Y]")).astype(np.int64)
 
 
-def is_high_season(parameters: Parameters) -> np.ndarray:
+def is_high_season(parameters: Parameters, days: int | None = None) -> np.ndarray:
     """Return whether carriers are overloaded (mid November to Christmas), per day."""
-    year_day = day_of_year(parameters)
+    year_day = day_of_year(parameters, days)
     return (year_day >= 318) & (year_day <= 357)
 
 
@@ -57,10 +63,10 @@ def drift_day(parameters: Parameters) -> int:
     return max(0, min(parameters.days, (parameters.drift.starts_on - parameters.first_on).days))
 
 
-def year_of_day(parameters: Parameters) -> np.ndarray:
+def year_of_day(parameters: Parameters, days: int | None = None) -> np.ndarray:
     """Return the calendar year of each day."""
-    days = np.arange(parameters.days) + np.datetime64(parameters.first_on)
-    return days.astype("datetime64[Y]").astype(np.int64) + 1970
+    dates = np.arange(days or parameters.days) + np.datetime64(parameters.first_on)
+    return dates.astype("datetime64[Y]").astype(np.int64) + 1970
 
 
 def _gift_season(year_day: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from crm_agents.simulator.catalogue import Catalogue
 from crm_agents.simulator.columns import NEVER
+from crm_agents.simulator.draws import Draws, InSequence, Who
 from crm_agents.simulator.marketing import Campaigns
 from crm_agents.simulator.parameters import Parameters
 from crm_agents.simulator.population import Traits
@@ -134,16 +135,16 @@ class Simulation:
     traits: Traits
     state: State
     log: EventLog
-    rng: np.random.Generator
+    draws: Draws
 
     @classmethod
     def begin(cls, world: World, traits: Traits, rng: np.random.Generator) -> Simulation:
         """Return the simulation before the first day."""
-        return cls(world, traits, State.new(traits, world.parameters), EventLog(), rng)
+        return cls(world, traits, State.new(traits, world.parameters), EventLog(), InSequence(rng))
 
-    def chance(self, count: int) -> np.ndarray:
-        """Return `count` random numbers between 0 and 1 (float32: twice as fast, and exact enough)."""
-        return self.rng.random(count, dtype=np.float32)
+    def chance(self, who: Who, what: str) -> np.ndarray:
+        """Return a random number between 0 and 1 for each of the first `who`, or of these, customers."""
+        return self.draws.uniform(who, what)
 
 
 def plan(calendar: dict[int, list], day: np.ndarray, *values: np.ndarray) -> None:

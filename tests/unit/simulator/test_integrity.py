@@ -165,3 +165,23 @@ def test_no_name_mail_or_phone_of_anybody_real(company) -> None:
         f"""select count(*) from data.customers where not regexp_matches(phone, '{fictional}') and _row not in (
             select row from truth.dirt where kind in ('malformed phone', 'repeated row') and table_name = 'customers')"""
     ) == 0  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "wrong"),
+    [
+        ("placed", "changed_at <> moment"),
+        ("shipped", "changed_at <> moment + interval 1 day"),
+        ("cancelled", "changed_at <= moment or delivered_at is not null"),
+        ("completed", "changed_at < delivered_at"),  # later where a part of it came back
+        ("returned", "changed_at <= delivered_at"),
+    ],
+)
+def test_an_order_changed_last_when_it_reached_its_status(company, status: str, wrong: str) -> None:
+    last_day = company.value("select max(changed_at) from orders")
+    orders = (
+        "from (select *, try_cast(ordered_at as timestamp) as moment from orders) "
+        f"where status = '{status}' and moment <= timestamp '{last_day}'"
+    )
+    assert company.value(f"select count(*) {orders}") > 0
+    assert company.value(f"select count(*) {orders} and ({wrong})") == 0

@@ -1,0 +1,113 @@
+"""What the worlds came to: revenue, contacts, customers lost, deals won, and how sure the differences are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crm_agents.simulation.worlds import Worlds
+from crm_agents.simulator.forward import LivingCompany
+from crm_agents.simulator.opportunities import WON
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+BLOCK = 200  # resamples at once: keeps memory small
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Tell whether the whole interval lies on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one world came to since its first simulated day (money in currency units)."""
+
+    name: str
+    customers: int
+    revenue: float
+    contact_cost: float
+    contacts: int
+    expected_extra_orders: float
+    customers_lost: int
+    active_at_start: int
+    deals_closed: int
+    deals_won: int
+    deal_revenue: float
+
+    @property
+    def after_cost(self) -> float:
+        """Revenue less the cost of contacts."""
+        return self.revenue - self.contact_cost
+
+    @property
+    def churn(self) -> float:
+        """Share of the customers active at the start who have left."""
+        return self.customers_lost / self.active_at_start if self.active_at_start else 0.0
+
+    @property
+    def win_rate(self) -> float:
+        """Share of the deals closed that were won."""
+        return self.deals_won / self.deals_closed if self.deals_closed else 0.0
+
+
+def outcome(worlds: Worlds, name: str) -> Outcome:
+    """Add up one world since the first simulated day."""
+    it, first = worlds.companies[name], worlds.first_day
+    state, customers = it.simulation.state, len(it.simulation.traits)
+    start, end = it.second_of(first), it.second_of(it.day + 1)
+    closed = (it.deals.closed >= start) & (it.deals.closed < end)
+    left = state.is_gone & (state.churn_day >= first)
+    active = (it.simulation.traits.created_day < first) & (~state.is_gone | (state.churn_day >= first))
+    return Outcome(
+        name=name,
+        customers=customers,
+        revenue=float(it.ledger.revenue(first, customers).sum()),
+        contact_cost=it.contacts.cost_cents / 100,
+        contacts=it.contacts.made,
+        expected_extra_orders=it.contacts.expected_orders,
+        customers_lost=int((left & active).sum()),
+        active_at_start=int(active.sum()),
+        deals_closed=int(closed.sum()),
+        deals_won=int((closed & (it.deals.outcome == WON)).sum()),
+        deal_revenue=float(it.ledger.revenue(first, customers, deals=True).sum()),
+    )
+
+
+def revenue_difference(worlds: Worlds, other: str, *, until_day: int | None = None) -> Interval:
+    """Return how much more the agents' world brought than world `other`, contact costs deducted in both.
+
+    The interval is a bootstrap over customers, each with what they brought in both worlds: they share their luck, so most
+    of it cancels. Costs are spread over all customers alike (their number is nearly the same on purpose).
+    """
+    mine, theirs = worlds.agents, worlds.companies[other]
+    per_customer = _revenue(mine, worlds.first_day, until_day) - _revenue(theirs, worlds.first_day, until_day)
+    spent = (mine.contacts.cost_cents - theirs.contacts.cost_cents) / 100 if until_day is None else 0.0
+    return bootstrap_total(per_customer - spent / len(per_customer), mine.history.seed)
+
+
+def bootstrap_total(values: np.ndarray, seed: int) -> Interval:
+    """Return the sum of `values` and its bootstrap interval; weights are Poisson(1), as good as drawing with replacement."""
+    rng = np.random.default_rng(seed)
+    changed = values[values != 0]  # the others add nothing to any resample
+    totals = [rng.poisson(1.0, (BLOCK, len(changed))) @ changed for _ in range(RESAMPLES // BLOCK)]
+    low, high = np.quantile(np.concatenate(totals), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(values.sum()), float(low), float(high))
+
+
+def _revenue(company: LivingCompany, first_day: int, until_day: int | None) -> np.ndarray:
+    it, customers = company.ledger, len(company.simulation.traits)
+    chosen = (it.day >= first_day) & ~it.is_deal
+    if until_day is not None:
+        chosen &= it.day <= until_day
+    return np.bincount(it.customer[chosen], it.net_cents[chosen], customers) / 100
