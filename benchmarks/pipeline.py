@@ -52,7 +52,9 @@ def main() -> None:
     parser.add_argument("--changed", type=int, default=10_000, help="customers with a new order (ingest stage)")
     arguments = parser.parse_args()
     start()
-    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning"  # of Python's tracker of what dbt leaves when a process ends at once
+    os.environ["PYTHONWARNINGS"] = (
+        "ignore::UserWarning"  # of Python's tracker of what dbt leaves when a process ends at once
+    )
     for name in LIBRARIES:
         importlib.import_module(name)
     apart(lambda: prepare(arguments.customers))
