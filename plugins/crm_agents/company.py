@@ -48,10 +48,42 @@ class Horizon(Section):
     horizon_days: int = Field(30, ge=1, le=730, description="Days in which a purchase is predicted.")
     cutoffs: int = Field(6, ge=1, le=36, description="Training cut-offs, 30 days apart.")
     retrain_after_days: int = Field(7, ge=1, description="Days after which a model is trained anew.")
+    retrain_after_new_labels: float = Field(
+        0.1,
+        gt=0,
+        description="New outcomes since the last training, as a share of those then known, that start another.",
+    )
+
+
+class SimplerData(Section):
+    """What a simpler model needs, where there is too little for a model of its own: ten outcomes for each coefficient."""
+
+    customers: int = Field(100, ge=1, description="Customers (leads, deals) that a simpler model needs.")
+    history_days: int = Field(180, ge=1, description="Days of history that it needs, or twice the horizon.")
+    positives: int = Field(30, ge=1, description="Training rows in which it happened.")
+    negatives: int = Field(30, ge=1, description="Training rows in which it did not.")
+
+
+class RuleData(Section):
+    """What a rule needs, where there is too little even for a simpler model."""
+
+    customers: int = Field(50, ge=1, description="Customers (leads, deals) that a rule needs.")
+    history_days: int = Field(90, ge=1, description="Days of history that it needs, or twice the horizon.")
+    positives: int = Field(10, ge=1, description="Training rows in which it happened.")
+    negatives: int = Field(10, ge=1, description="Training rows in which it did not.")
+
+
+class DealData(Section):
+    """What a model of leads or opportunities needs, instead of what one of customers does."""
+
+    deals: int = Field(80, ge=1, description="Leads or opportunities that a model of them needs.")
+    history_days: int = Field(365, ge=1, description="Days of history that it needs, or twice the horizon.")
+    positives: int = Field(40, ge=1, description="Training rows of deals that were won.")
+    negatives: int = Field(40, ge=1, description="Training rows of deals that were lost.")
 
 
 class MinimumData(Section):
-    """Below these, a model is not trained and the reason is written instead of a score."""
+    """Below these, a simpler model, a rule or nobody serves, and the reason is written."""
 
     customers: int = Field(500, ge=1, description="Customers that have ever bought.")
     history_days: int = Field(365, ge=1, description="Days from the first purchase to today.")
@@ -60,6 +92,9 @@ class MinimumData(Section):
     min_positive_share: float = Field(0.01, ge=0, le=1, description="Below it, it happens too rarely.")
     max_positive_share: float = Field(0.99, ge=0, le=1, description="Above it, it happens nearly always.")
     max_missing_share: float = Field(0.2, ge=0, le=1, description="Of a field that the model cannot do without.")
+    simpler: SimplerData = SimplerData()
+    rule: RuleData = RuleData()
+    deals: DealData = DealData()
 
 
 class Promotion(Section):
@@ -76,6 +111,9 @@ class Promotion(Section):
     )
     min_slice_rows: int = Field(200, ge=1, description="Rows from which a slice of the holdout is judged by itself.")
     max_slice_auc_loss: float = Field(0.02, ge=0, le=1, description="By which no slice's AUC may fall.")
+    max_slice_error_rise: float = Field(
+        0.05, ge=0, le=1, description="Share by which no slice's error may rise, for models without an AUC."
+    )
 
 
 class Behaviour(Section):
@@ -102,8 +140,51 @@ class WriteBack(Section):
     """Limits on what one run may change."""
 
     score_valid_days: int = Field(30, ge=1, description="Days until a score expires.")
+    material_move: float = Field(
+        0.2,
+        ge=0,
+        description="A value that moves by more than this counts as changed (0.2: twenty points of probability).",
+    )
     approval_above_share: float | None = Field(
-        None, gt=0, le=1, description="Share of existing rows above which a run waits for a person's approval."
+        0.2, gt=0, le=1, description="Share of existing values that may change before a person has to approve."
+    )
+    approval_above_move: float | None = Field(
+        0.5, gt=0, description="Sum of all moves, as a share of the values' sum, above which a person has to approve."
+    )
+    approval_above_deleted: float | None = Field(
+        0.15, gt=0, le=1, description="Share of existing values that may be lost before a person has to approve."
+    )
+
+
+class Monitoring(Section):
+    """When something counts as unusual, and who is told (docs/monitoring.md)."""
+
+    days_per_false_alarm: int = Field(
+        120, ge=1, description="Days in which one false alarm is accepted, over all measurements together."
+    )
+    window_days: int = Field(7, ge=1, description="Newest days that are compared with the days before: whole weeks.")
+    reference_days: int = Field(56, ge=7, description="Days before the window that they are compared with.")
+    history_days: int = Field(300, ge=28, description="Days from which is learnt how far a measurement usually moves.")
+    min_rows: int = Field(100, ge=1, description="Rows of the window below which nothing is compared.")
+    min_volume_change: float = Field(0.4, gt=0, description="Change of the number of rows that matters, as a share.")
+    min_fill_change: float = Field(0.05, gt=0, le=1, description="Change of a column's filled share that matters.")
+    min_distribution_psi: float = Field(
+        0.05, gt=0, description="Population stability index of arriving rows from which a change matters."
+    )
+    min_input_psi: float = Field(
+        0.25, gt=0, description="Population stability index of model inputs and scores from which a change matters."
+    )
+    min_label_change: float = Field(
+        0.2, gt=0, description="Change of the rate at which an outcome comes that matters, as a share."
+    )
+    min_prediction_error: float = Field(
+        0.35, gt=0, description="Difference of what came true from what was predicted that matters, as a share."
+    )
+    late_outcome_days: int = Field(35, ge=0, description="Days after which late outcomes no longer change a month.")
+    mail_connection: str | None = Field(None, description="Airflow connection (SMTP) that sends alarms by mail.")
+    mail_to: list[str] = Field([], description="Addresses that alarms are mailed to.")
+    webhook_connection: str | None = Field(
+        None, description="Airflow connection (HTTP) whose address alarms are posted to, as JSON."
     )
 
 
@@ -127,11 +208,16 @@ class Company(Section):
     purchase_statuses: list[str] = Field(
         ["completed", "shipped", "placed"], description="Order statuses that count as a purchase."
     )
+    known_at: dict[str, Literal["creation", "contact", "outcome"]] = Field(
+        {},
+        description="For `table.attribute`, from when on its value is known; models read what is known when they score.",
+    )
     prediction: Horizon = Horizon()
     minimum_data: MinimumData = MinimumData()
     promotion: Promotion = Promotion()
     behaviour: Behaviour = Behaviour()
     write_back: WriteBack = WriteBack()
+    monitoring: Monitoring = Monitoring()
 
     @field_validator("as_of_from")
     @classmethod
@@ -139,6 +225,15 @@ class Company(Section):
         if table is not None and table not in crm_tables():
             raise ValueError(f"must be a CRM table: {', '.join(crm_tables())}")
         return table
+
+    @field_validator("known_at")
+    @classmethod
+    def _names_attributes(cls, known_at: dict[str, str]) -> dict[str, str]:
+        for name in known_at:
+            table, dot, attribute = name.partition(".")
+            if not (dot and attribute and table in crm_tables()):
+                raise ValueError(f"{name!r} must be a CRM table, a dot and an attribute, as in leads.source")
+        return known_at
 
     @field_validator("sources")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from crm_agents import postgres
@@ -18,12 +18,29 @@ COLUMNS = (
 
 
 def read_previous(
-    connection: duckdb.DuckDBPyConnection, agent: str, entity_type: str, as_of: date, run_id: str
+    connection: duckdb.DuckDBPyConnection,
+    agent: str,
+    entity_type: str,
+    as_of: date,
+    run_id: str,
+    only: str = "true",
+    before: datetime | None = None,
 ) -> None:
     """Fill the temporary table ``previous`` (entity_id, decision_id, chosen, outcome_due_at): the last decision up to as_of.
 
     Decisions of `run_id` itself do not count (a retry sees what its first try saw), nor do those that were undone.
+
+    Parameters
+    ----------
+    only : str
+        SQL condition on ``entity_id`` in PostgreSQL: whose decisions are wanted.
+    before : datetime, optional
+        Look back to this moment: later decisions, and later undoing of earlier ones, do not count.
     """
+    stands = "outcome is distinct from 'undone'"
+    if before is not None:
+        stands = f"created_at < '{before.isoformat()}' and ({stands} or outcome_at >= '{before.isoformat()}')"
+    wanted = f"{stands} and {only}".replace("'", "''")
     connection.execute(
         f"""
         create or replace temp table previous as
@@ -31,7 +48,7 @@ def read_previous(
             select distinct on (entity_id) entity_id, decision_id, chosen, outcome_due_at
             from crm_ai.decisions
             where agent = ''{agent}'' and entity_type = ''{entity_type}'' and as_of <= date ''{as_of}''
-              and run_id <> ''{run_id}'' and outcome is distinct from ''undone''
+              and run_id <> ''{run_id}'' and {wanted}
             order by entity_id, as_of desc, created_at desc
         ')
         """

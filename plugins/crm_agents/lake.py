@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import random
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 EXTENSIONS = ("postgres_scanner", "ducklake")
+WRITE_TRIES = 20
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "features", "predictions")
 
 
@@ -110,13 +114,38 @@ def current_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
 def replace_rows(connection: duckdb.DuckDBPyConnection, table: str, run_id: str, query: str) -> None:
     """Store `query` as the rows of `run_id` in a lake table (made on first use): a retry replaces its first try's rows.
 
+    Runs may do so side by side (a backfill works on several days at once): the lake refuses what another one has just
+    overtaken, and the rows are written again on top of that.
+
     Parameters
     ----------
     query : str
         SELECT with a column ``run_id``, its other columns matched by name.
     """
-    connection.execute("begin")
-    connection.execute(f"create table if not exists {table} as {query} limit 0")
-    connection.execute(f"delete from {table} where run_id = '{run_id}'")
-    connection.execute(f"insert into {table} by name {query}")
-    connection.execute("commit")
+    import duckdb
+
+    for tries_left in reversed(range(WRITE_TRIES)):
+        try:
+            connection.execute("begin")
+            connection.execute(f"create table if not exists {table} as {query} limit 0")
+            connection.execute(f"delete from {table} where run_id = '{run_id}'")
+            connection.execute(f"insert into {table} by name {query}")
+            connection.execute("commit")
+            return
+        except duckdb.TransactionException:
+            with suppress(duckdb.TransactionException):
+                connection.execute("rollback")
+            if not tries_left:
+                raise
+            time.sleep(random.uniform(0.1, 0.5))  # noqa: S311 (so that two who collided do not collide again)
+
+
+def among(connection: duckdb.DuckDBPyConnection, column: str, query: str) -> str:
+    """Return the PostgreSQL condition that `column` is one of the texts that `query` finds in the lake.
+
+    For some ten thousand keys at most: PostgreSQL then finds their rows by its index, where joining would read whole tables.
+    """
+    row = connection.execute(
+        f"select string_agg(concat('''', replace(key, '''', ''''''), ''''), ',') from ({query}) as keys (key)"
+    ).fetchone()
+    return f"{column} = any(array[{row[0]}])" if row and row[0] else "false"

@@ -90,7 +90,7 @@ def _follow(client: AirflowClient, dag_id: str, conf: dict[str, Any], tell: Tell
         time.sleep(POLL_SECONDS)
         for run in [run for run in runs.values() if not run.is_finished]:
             _refresh(client, run)
-            tell(run.dag_id, _progress(run))
+            tell(run.dag_id, _progress(run, client.url))
             quiet_since = None
         is_waiting = is_chain and _add_followers(client, runs, handed_over)
         if is_waiting or not all(run.is_finished for run in runs.values()):
@@ -109,11 +109,15 @@ def _refresh(client: AirflowClient, run: RunOfDag) -> None:
         run.failures = [f"{task['task_id']}: {client.failure_reason(run.dag_id, run.run_id, task)}" for task in failed]
 
 
-def _progress(run: RunOfDag) -> str:
+def _progress(run: RunOfDag, url: str) -> str:
     if run.state == "success":
         return "done"
     if run.state == "failed":
         return "failed: " + "; ".join(run.failures)
+    asking = [task["task_id"] for task in run.tasks if task["state"] == "awaiting_input"]
+    if asking:
+        place = f"{url}/dags/{run.dag_id}/runs/{run.run_id}/tasks/{asking[0]}/required_actions"
+        return f"waits for a person to approve or reject: {place}"
     working = [task["task_id"] for task in run.tasks if task["state"] in ("running", "queued", "scheduled")]
     ended = sum(task["state"] in ("success", "skipped", "failed", "upstream_failed") for task in run.tasks)
     return f"{ended} of {len(run.tasks)} tasks, {', '.join(working[:3]) or 'waiting for its turn'}"

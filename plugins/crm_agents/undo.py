@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import postgres
+from crm_agents import lake, postgres, scores
 from crm_agents.errors import CrmAgentsError
+from crm_agents.writeback import scratch_folder
 
 if TYPE_CHECKING:
     import psycopg
 
+AGENT = "undo_run"  # the DAG, as it stands in crm_ai.agent_runs
 LISTED = 20
 
 
@@ -24,18 +26,24 @@ class UndoReport:
     kept_count: int = 0
     kept: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def summary(self) -> str:
+        """What happened, as a sentence."""
+        kept = f"; {self.kept_count:,} were changed since and stay as they are" if self.kept_count else ""
+        return f"took back {self.run_id}: {self.restored:,} rows restored, {self.removed:,} removed{kept}"
+
 
 def undo(run_id: str) -> UndoReport:
     """Undo every write of `run_id` that the ledger knows, in one transaction.
 
     Restored rows keep everything as it was before the run; rows that the run inserted are deleted; a row whose present
     values are not those that the run wrote was changed since (by a person or a later run) and is left alone and listed.
-    The run's history rows and decisions are taken back with it.
+    The run's history rows and decisions are taken back with it, and restored scores get the reasons back that they had.
 
     Raises
     ------
     CrmAgentsError
-        When the run wrote nothing, or was undone before.
+        When the run wrote nothing, was undone before, or is an undo itself.
     """
     report = UndoReport(run_id)
     with postgres.connect() as crm, crm.cursor() as cursor:
@@ -49,13 +57,34 @@ def undo(run_id: str) -> UndoReport:
             if open_writes:
                 _undo_table(cursor, table, run_id, report)
         _undo_records(cursor, run_id)
+        _restore_reasons(cursor, run_id)
     return report
+
+
+def _restore_reasons(cursor: psycopg.Cursor, run_id: str) -> None:
+    """Bring back what the lake has kept: it still sees the ledger as it was before this transaction."""
+    with scratch_folder() as folder:
+        path = folder / "reasons.csv"
+        with lake.connect(with_crm=True) as connection:
+            is_any = scores.export_earlier_reasons(connection, run_id, path)
+        if is_any:
+            scores.restore_reasons(cursor, path)
 
 
 def _refuse_if_nothing_to_do(cursor: psycopg.Cursor, run_id: str, tables: list[tuple[str, int]]) -> None:
     if not tables:
+        undone = cursor.execute(
+            "select status_reason from crm_ai.agent_runs where run_id = %s and agent = %s", (run_id, AGENT)
+        ).fetchone()
+        if undone:
+            raise CrmAgentsError(
+                f"Run {run_id} is an undo itself ({undone[0]}), and an undo cannot be undone.",
+                "Run the agent again to get its results back.",
+            )
         known = cursor.execute(
-            "select run_id from crm_ai.agent_runs where writes > 0 order by started_at desc limit 5"
+            "select run_id from crm_ai.agent_runs where writes > 0 and status <> 'undone' and agent <> %s "
+            "order by started_at desc limit 5",
+            (AGENT,),
         ).fetchall()
         latest = ", ".join(row[0] for row in known) or "none"
         raise CrmAgentsError(

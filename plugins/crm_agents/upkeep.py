@@ -1,4 +1,4 @@
-"""Keep the lake small and quick: merge small files, drop old working rows, expire snapshots that nothing refers to."""
+"""Keep the lake small and quick: merge small files, drop rows and expire snapshots that nothing refers to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_agents import lake, postgres
+from crm_agents import lake, postgres, scores
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,6 +20,7 @@ class Upkeep:
     files_after: int
     snapshots_expired: int
     snapshots_kept_for_models: int
+    reasons_forgotten: int
 
 
 def maintain(*, at: datetime | None = None, keep_days: int = 30) -> Upkeep:
@@ -43,6 +44,7 @@ def maintain(*, at: datetime | None = None, keep_days: int = 30) -> Upkeep:
         }
     with lake.connect() as connection:
         before = _data_files(connection)
+        forgotten = scores.forget_reasons(connection)
         connection.execute("call ducklake_merge_adjacent_files('lake')")
         old = {
             row[0]
@@ -56,7 +58,7 @@ def maintain(*, at: datetime | None = None, keep_days: int = 30) -> Upkeep:
         if expire:
             connection.execute(f"call ducklake_expire_snapshots('lake', versions => {expire})")
         connection.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
-        return Upkeep(before, _data_files(connection), len(expire), len(old & trained_on))
+        return Upkeep(before, _data_files(connection), len(expire), len(old & trained_on), forgotten)
 
 
 def _data_files(connection: duckdb.DuckDBPyConnection) -> int:

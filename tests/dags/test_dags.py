@@ -67,4 +67,13 @@ def test_agent_has_five_stages_and_condition_nodes(modules: dict[str, ModuleType
     assert set(stages + conditions) <= set(dag.task_ids)
     for earlier, later in pairwise(stages):
         assert later in {task.task_id for task in dag.get_task(earlier).get_flat_relatives(upstream=False)}
-    assert dag.get_task("enough_data").downstream_task_ids == {"champion_good_enough", "not_scored"}
+    assert dag.get_task("perceive").downstream_task_ids == {
+        "enough_data",
+        "champion_good_enough",
+        "not_scored",
+        "waiting_for_model",
+    }
+    assert dag.get_task("understand").upstream_task_ids == {"enough_data", "champion_good_enough"}
+    assert dag.get_task("decide").downstream_task_ids == {"approval_needed", "execute"}
+    assert dag.get_task("execute").downstream_task_ids == {"changed_anything", "evaluate"}
+    assert {dag.get_task(name).task_type for name in conditions} == {"EmptyOperator"}

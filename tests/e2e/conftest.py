@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from crm_agents.run import Chain
 from crm_agents.settings import PROJECT_ROOT, Settings, load_settings
 
 E2E_DIR = Path(__file__).parent
@@ -54,6 +55,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory, taken_port: int) -> Iterator
         finally:
             control.down(settings)
         assert processes_of(settings) == []
+
+
+@pytest.fixture(scope="session")
+def first_chain(stack: Settings) -> Chain:
+    """The simulated company (small), loaded and run once."""
+    from crm_agents.airflow_api import AirflowClient
+    from crm_agents.loading import load
+    from crm_agents.run import run_chain
+
+    load("simulated", customers=2_000, seed=7)
+    with AirflowClient(stack) as client:
+        chain = run_chain(client, tell=lambda *_: None)
+    assert chain.is_success, [(run.dag_id, run.state, run.failures) for run in chain.runs]
+    return chain
 
 
 def processes_of(settings: Settings) -> list[str]:

@@ -96,3 +96,11 @@ class Shop:
 def shop(installation: Path, tmp_path: Path) -> Shop:
     """A small company on an empty installation, not loaded yet."""
     return Shop(tmp_path)
+
+
+@pytest.fixture
+def scored(installation: Path) -> None:
+    """Some hundred customers, all of them scored (see `tests.scored_customers`)."""
+    from tests.scored_customers import score_everybody
+
+    score_everybody(installation)

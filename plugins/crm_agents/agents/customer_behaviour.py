@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_agents import decisions, lake, registry, scores, writeback
+from crm_agents import approval, decisions, lake, model_versions, registry, scores, usability, writeback
+from crm_agents.agents import ranking, scope
 from crm_agents.agents.frame import (
     AgentRun,
     BlastRadius,
@@ -21,6 +22,7 @@ from crm_agents.agents.frame import (
 )
 from crm_agents.company import Behaviour, Company
 from crm_agents.errors import CrmAgentsError
+from crm_agents.model_catalog import find_model
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,6 +32,9 @@ MODEL = "purchase_propensity"
 POLICY = "most_likely_first"
 PREDICTIONS = "predictions.purchase_propensity"
 DECISIONS = "predictions.customer_decisions"
+GRID = f"predictions.{MODEL}_grid"
+WORKING_TABLES = (PREDICTIONS, DECISIONS, GRID)
+FEATURES = "features.ftr_customers"
 NO_PURCHASE_YET = "No purchase yet: there is nothing to judge the next one by."
 
 
@@ -47,7 +52,7 @@ def perceive(run: AgentRun, company: Company) -> Perceived:
             ).fetchone()
         )
     customers, buyers = row or (0, 0)
-    needed = company.minimum_data.customers
+    needed = usability.fewest_entities(find_model(MODEL), company.minimum_data)
     if not customers:
         raise CrmAgentsError(
             f"There are no customer features as of {run.as_of}.",
@@ -56,7 +61,7 @@ def perceive(run: AgentRun, company: Company) -> Perceived:
     if not buyers:
         reason = f"None of the {customers:,} customers has bought anything up to {run.as_of}."
     elif buyers < needed:
-        reason = f"Only {buyers:,} customers have ever bought; learning needs {needed:,} (minimum_data.customers)."
+        reason = f"Only {buyers:,} customers have ever bought; learning needs {needed:,} (minimum_data)."
     else:
         reason = f"{buyers:,} of {customers:,} customers have bought at least once."
     return Perceived(customers, buyers, buyers >= needed, reason)
@@ -64,30 +69,35 @@ def perceive(run: AgentRun, company: Company) -> Perceived:
 
 def champion_readiness(run: AgentRun) -> Readiness:
     """Tell whether a champion serves on this day; when none does, whether one can be expected."""
-    version = registry.champion(MODEL, run.as_of)
-    if version is not None:
+    served = _served(run)
+    if served.model is not None:
+        version = served.model.version
+        why = f" The champion cannot: {served.problem}" if served.problem else ""
         return Readiness(
-            "ready", f"{MODEL} version {version.version} serves ({version.method}, grade {version.grade})."
+            "ready", f"{MODEL} version {version.version} serves ({version.method}, grade {version.grade}).{why}"
         )
-    too_thin = registry.why_not_trained(MODEL)
+    if served.problem:
+        return Readiness("waiting", served.problem)
+    too_thin = registry.why_not_trained(MODEL, run.as_of)
     if too_thin:
         return Readiness("hopeless", too_thin)
     return Readiness("waiting", f"{MODEL} has not been trained yet.")
 
 
 def understand(run: AgentRun, company: Company) -> Understood:
-    """Score every customer that has bought; the others are not scored, and say why.
+    """Score every customer that has bought (or those whose features changed, see `scope`); the others say why not.
 
     Raises
     ------
     CrmAgentsError
-        When there is no champion, or its files are gone or damaged.
+        When neither the champion nor its baseline can be used.
     """
     version, model = _champion(run)
     features = ", ".join(f'"{name}"' for name in model.features)
     with lake.connect() as connection:
+        rows = scope.settle(connection, run, company, FEATURES, version.version).rows(FEATURES)
         frame = connection.execute(
-            f"select customer_id, {features} from features.ftr_customers where as_of = ? and has_purchased", [run.as_of]
+            f"select customer_id, {features} from {rows} where as_of = ? and has_purchased", [run.as_of]
         ).df()
         frame["value"] = model.predict(frame)
         connection.register("scored", frame[["customer_id", "value"]])
@@ -98,7 +108,7 @@ def understand(run: AgentRun, company: Company) -> Understood:
             f"case when s.value is null then 'not_scored' else 'scored' end as status, "
             f"case when s.value is null then '{NO_PURCHASE_YET}' end as status_reason, "
             f"'{version.method}' as method, '{version.version}' as model_version, average_order_value, as_of "
-            f"from features.ftr_customers left join scored s using (customer_id) where as_of = date '{run.as_of}'",
+            f"from {rows} left join scored s using (customer_id) where as_of = date '{run.as_of}'",
         )
 
 
@@ -117,10 +127,22 @@ def not_scored(run: AgentRun, reason: str) -> Understood:
 
 def decide(run: AgentRun, company: Company) -> Decided:
     """Choose for each customer: contact now, wait, leave alone; a decision is new when the choice changed or fell due."""
+    works_on = scope.recall(run)
     with lake.connect(with_crm=True) as connection:
         predictions = f"(from {PREDICTIONS} where run_id = '{run.run_id}')"
-        chosen = choose_sql(predictions, company.behaviour, company.prediction.horizon_days)
-        decisions.read_previous(connection, AGENT, "customer", run.as_of, run.run_id)
+        grid = None
+        if works_on and not works_on.is_whole:
+            grid = f"(select value, percentile from {GRID} where run_id = '{works_on.whole_run}')"
+        chosen = choose_sql(predictions, company.behaviour, company.prediction.horizon_days, grid)
+        decisions.read_previous(
+            connection,
+            AGENT,
+            "customer",
+            run.as_of,
+            run.run_id,
+            only=_only(connection, run),
+            before=run.decided_before,
+        )
         lake.replace_rows(
             connection,
             DECISIONS,
@@ -129,6 +151,8 @@ def decide(run: AgentRun, company: Company) -> Decided:
             f"p.decision_id is null or p.chosen <> c.chosen or p.outcome_due_at <= date '{run.as_of}' as is_new "
             f"from ({chosen}) c left join previous p on p.entity_id = c.customer_id",
         )
+        if grid is None:
+            _keep_grid(connection, run, company.behaviour)
         counts = connection.execute(
             f"select chosen, count(*), count(*) filter (is_new) from {DECISIONS} where run_id = ? group by 1 order by 1",
             [run.run_id],
@@ -136,12 +160,12 @@ def decide(run: AgentRun, company: Company) -> Decided:
     return Decided(DECISIONS, {chosen: total for chosen, total, _ in counts}, sum(new for _, _, new in counts))
 
 
-def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int) -> str:
+def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int, grid: str | None = None) -> str:
     """Return the policy as one SELECT over `predictions` (customer_id, value, status_reason, average_order_value, ...).
 
     The most promising `contact_share` of the scored customers are contacted now, those below `leave_alone_below` are left
     alone, the rest wait. Confidence is the calibrated probability that the choice bets on: of a purchase for a contact,
-    of none for the others.
+    of none for the others. Ranks are those among the `predictions` themselves, or within `grid` (see `ranking`).
     """
     bands, share, floor = behaviour.grade_bands, behaviour.contact_share, behaviour.leave_alone_below
     grade = " ".join(f"when percentile >= {bands[letter]} then '{letter}'" for letter in ("A", "B", "C"))  # type: ignore[index]
@@ -149,12 +173,9 @@ def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int) -> str
         f"printf('%g%% likely to buy within {horizon_days} days', "
         "round(100 * value, case when value < 0.1 then 1 else 0 end))"
     )
+    ranked = ranking.within(predictions, grid) if grid else ranking.among_themselves(predictions)
     return f"""
-        with ranked as (
-            select *, case when value is not null
-                then percent_rank() over (partition by value is not null order by value) end as percentile
-            from {predictions}
-        ),
+        with ranked as ({ranked}),
         chosen as (
             select *,
                 case
@@ -186,29 +207,25 @@ def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int) -> str
 
 
 def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
-    """Say how many existing scores this run would change, and whether that needs a person's approval."""
-    limit = company.write_back.approval_above_share
-    if limit is None:
-        return BlastRadius("No approval is asked for (write_back.approval_above_share is not set).", False)
+    """Say how far this run would move the scores that stand, and whether that needs a person's approval."""
+    if run.is_backfill:
+        return BlastRadius("A backfill writes the history of its day and nothing that stands.", False)
     with lake.connect(with_crm=True) as connection:
-        _prepare_scores(connection, run, company)
-        difference = writeback.compare(connection, scores.target(MODEL), "incoming")
-    existing = difference.updated + difference.unchanged
-    share = difference.updated / existing if existing else 0.0
-    summary = (
-        f"{difference.updated:,} of {existing:,} existing scores ({share:.0%}) would change and {difference.inserted:,} "
-        f"would be new; up to {limit:.0%} may change without approval."
-    )
-    return BlastRadius(summary, share > limit)
+        incoming = f"select customer_id as entity_id, value from {DECISIONS} where run_id = '{run.run_id}'"
+        only = _only(connection, run)
+        return approval.blast_radius(connection, run, company.write_back, model=MODEL, incoming=incoming, only=only)
 
 
 def execute(run: AgentRun, company: Company) -> Executed:
     """Write scores (with ledger), then history and decisions; safe to repeat after a crash at any point."""
     with lake.connect(with_crm=True) as connection:
         _prepare_scores(connection, run, company)
-        counts = writeback.write_back(
-            connection, scores.target(MODEL), "incoming", run_id=run.run_id, decisions="behind"
-        )
+        if run.is_backfill:
+            # The same rows in any order: what was scored on other days, and who was contacted since, does not count.
+            scores.write_history_of_day(connection, "incoming")
+            return Executed(0, 0, 0, 0)
+        target = scores.target(MODEL, _only(connection, run))
+        counts = writeback.write_back(connection, target, "incoming", run_id=run.run_id, decisions="behind")
         scores.write_history(MODEL, run.run_id)
         added = decisions.add(
             connection,
@@ -221,13 +238,14 @@ def execute(run: AgentRun, company: Company) -> Executed:
 
 def explain(run: AgentRun, company: Company) -> int:
     """Write the reasons of the scores that this run changed, those that matter most first; return the rows written."""
-    if champion_readiness(run).state != "ready":
-        return 0
+    works_on = scope.recall(run)
+    if works_on is None:
+        return 0  # nobody was scored
     _, model = _champion(run)
     features = ", ".join(f'f."{name}"' for name in model.features)
     with lake.connect(with_crm=True) as connection:
         frame = connection.execute(
-            f"select f.customer_id as entity_id, {features} from features.ftr_customers f "
+            f"select f.customer_id as entity_id, {features} from {works_on.rows(FEATURES)} f "
             f"join {DECISIONS} d on d.customer_id = f.customer_id and d.run_id = '{run.run_id}' and d.value is not null "
             f"join postgres_query('crm_db', 'select entity_id from crm_ai.scores where model = ''{MODEL}'' and run_id = "
             f"''{run.run_id}''') s on s.entity_id = f.customer_id where f.as_of = date '{run.as_of}' "
@@ -238,16 +256,20 @@ def explain(run: AgentRun, company: Company) -> int:
 
 
 def evaluate(run: AgentRun, company: Company) -> Evaluated:
-    """Join what happened to this agent's decisions that have fallen due by as_of."""
+    """Join what happened to this agent's decisions that have fallen due by as_of; of erased customers nothing is known."""
     with lake.connect(with_crm=True) as connection:
         decisions.read_due(connection, AGENT, run.as_of)
         connection.execute(
             """
             create or replace temp table outcomes as
             select d.decision_id, d.chosen, max(d.outcome_due_at) as outcome_at,
-                case when count(o.order_id) > 0 then 'purchased' else 'no_purchase' end as outcome,
-                coalesce(sum(o.revenue_amount), 0)::double as outcome_value
+                case
+                    when count(c.customer_id) = 0 then 'gone'
+                    when count(o.order_id) > 0 then 'purchased' else 'no_purchase'
+                end as outcome,
+                case when count(c.customer_id) > 0 then coalesce(sum(o.revenue_amount), 0)::double end as outcome_value
             from due d
+            left join marts.dim_customers c on c.customer_id = d.entity_id
             left join marts.fct_orders o
                 on o.customer_id = d.entity_id and o.is_purchase
                 and o.ordered_on > d.as_of and o.ordered_on <= d.outcome_due_at
@@ -255,7 +277,8 @@ def evaluate(run: AgentRun, company: Company) -> Evaluated:
             """
         )
         by_choice = connection.execute(
-            "select chosen, count(*), avg((outcome = 'purchased')::int), avg(outcome_value) from outcomes group by 1"
+            "select chosen, count(*), avg((outcome = 'purchased')::int), avg(outcome_value) from outcomes "
+            "where outcome <> 'gone' group by 1"
         ).fetchall()
         joined = decisions.write_outcomes(connection, "outcomes")
     return Evaluated(
@@ -268,10 +291,21 @@ def evaluate(run: AgentRun, company: Company) -> Evaluated:
 
 
 def _champion(run: AgentRun) -> tuple[registry.ModelVersion, registry.ServingModel]:
-    version = registry.champion(MODEL, run.as_of)
-    if version is None:
+    works_on = scope.recall(run)
+    if works_on is not None:  # whoever was promoted since, a run ends with the version that it began with
+        version = model_versions.find(MODEL, works_on.model_version)
+        return version, registry.load(version)
+    served = _served(run)
+    if served.model is None:
         raise CrmAgentsError(champion_readiness(run).reason, "Train first: `crm-agents run train_models`.")
-    return version, registry.load(version)
+    return served.model.version, served.model
+
+
+def _served(run: AgentRun) -> registry.Served:
+    """Return who can score with the columns that the features have today."""
+    with lake.connect() as connection:
+        columns = {row[0] for row in connection.execute("describe features.ftr_customers").fetchall()}
+    return registry.usable(MODEL, run.as_of, columns)
 
 
 def _store_predictions(connection: duckdb.DuckDBPyConnection, run: AgentRun, query: str) -> Understood:
@@ -285,12 +319,30 @@ def _store_predictions(connection: duckdb.DuckDBPyConnection, run: AgentRun, que
     return Understood(PREDICTIONS, scored, unscored, method, version or "")
 
 
+def _keep_grid(connection: duckdb.DuckDBPyConnection, run: AgentRun, behaviour: Behaviour) -> None:
+    """Keep the distribution that this whole run ranked in, for the runs that follow it on the same day."""
+    ranked = f"(select value, percentile from {DECISIONS} where run_id = '{run.run_id}')"
+    limits = [*behaviour.grade_bands.values(), 1 - behaviour.contact_share]
+    query = f"select '{run.run_id}' as run_id, value, percentile from ({ranking.grid(ranked, limits)})"
+    lake.replace_rows(connection, GRID, run.run_id, query)
+
+
+def _only(connection: duckdb.DuckDBPyConnection, run: AgentRun) -> str:
+    """Return the SQL condition on ``entity_id`` in PostgreSQL that holds for the customers that `run` works on."""
+    works_on = scope.recall(run)
+    if works_on is None or works_on.is_whole:
+        return "true"
+    customers = f"select customer_id from {PREDICTIONS} where run_id = '{run.run_id}'"
+    return f"entity_type = 'customer' and {lake.among(connection, 'entity_id', customers)}"
+
+
 def _prepare_scores(connection: duckdb.DuckDBPyConnection, run: AgentRun, company: Company) -> None:
     """Fill ``incoming`` (rows of crm_ai.scores), ``run_decisions`` and ``behind`` (the decision behind each score)."""
     connection.execute(
         f"create or replace temp view run_decisions as select *, '{run.run_id}:' || customer_id as decision_id "
         f"from {DECISIONS} where run_id = '{run.run_id}'"
     )
+    only = _only(connection, run).replace("'", "''")
     connection.execute(
         f"""
         create or replace temp table incoming as
@@ -299,7 +351,7 @@ def _prepare_scores(connection: duckdb.DuckDBPyConnection, run: AgentRun, compan
             (as_of + {company.write_back.score_valid_days})::date as valid_until, '{run.run_id}' as run_id
         from run_decisions
         left join postgres_query('crm_db', '
-            select entity_id, value as old_value from crm_ai.scores where model = ''{MODEL}''
+            select entity_id, value as old_value from crm_ai.scores where model = ''{MODEL}'' and {only}
         ') before on before.entity_id = customer_id
         """
     )

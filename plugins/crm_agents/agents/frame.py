@@ -13,7 +13,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TypeVar
 
 from crm_agents import postgres
@@ -24,11 +24,21 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class AgentRun:
-    """One run of one agent (or pipeline) at one as_of."""
+    """One run of one agent (or pipeline) at one as_of.
+
+    Attributes
+    ----------
+    is_backfill : bool
+        It works for a day gone by.
+    decided_before : datetime or None
+        It repeats a run of then: later decisions do not exist for it.
+    """
 
     run_id: str
     agent: str
     as_of: date
+    is_backfill: bool = False
+    decided_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,11 @@ class Readiness:
 
 @dataclass(frozen=True)
 class BlastRadius:
-    """How much a run is about to change, in a sentence, and whether a person has to agree first."""
+    """How much a run is about to change, in a sentence, whether a person has to agree first, and what that person reads."""
 
     summary: str
     needs_approval: bool
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,16 @@ class Evaluated:
     by_choice: dict[str, dict[str, float]]
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a stage or condition node cost: its own time and processor, and the memory of its process at most."""
+
+    started_at: datetime
+    seconds: float
+    cpu_seconds: float
+    peak_rss_mb: float
+
+
 def run_id_of(name: str, airflow_run_id: str) -> str:
     """Return the short id of a run, the same for every retry: for people to type, as in ``crm-agents undo RUN_ID``."""
     digest = hashlib.blake2b(f"{name}/{airflow_run_id}".encode(), digest_size=5).hexdigest()
@@ -114,16 +135,30 @@ def staged(run: AgentRun, stage: str, work: Callable[[], Result]) -> Result:
     Exception
         Whatever `work` raises, after it was recorded.
     """
-    started, processor = time.perf_counter(), time.process_time()
-    status, reason = "running", None
+    return _recorded(run, stage, work, is_stage=True)
+
+
+def observed(run: AgentRun, node: str, work: Callable[[], Result]) -> Result:
+    """Do `work` as a condition node of `run` and record its cost beside the stages; a failure is recorded like a stage's."""
+    return _recorded(run, node, work, is_stage=False)
+
+
+def _recorded(run: AgentRun, name: str, work: Callable[[], Result], *, is_stage: bool) -> Result:
+    started_at, started, processor = datetime.now(UTC), time.perf_counter(), time.process_time()
+    status, reason = "running" if is_stage else None, None
     try:
         return work()
     except Exception as error:
-        status, reason = "failed", f"{stage}: {error}"
+        status, reason = "failed", f"{name}: {error}"
         raise
     finally:
-        seconds = round(time.perf_counter() - started, 3)
-        _record_stage(run, stage, seconds, time.process_time() - processor, status, reason)
+        cost = Cost(
+            started_at,
+            seconds=round(time.perf_counter() - started, 3),
+            cpu_seconds=round(time.process_time() - processor, 3),
+            peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        )
+        _record(run, name, cost, status, reason, is_stage=is_stage)
 
 
 def finish(
@@ -155,24 +190,40 @@ def finish(
         )
 
 
-def _record_stage(run: AgentRun, stage: str, seconds: float, cpu: float, status: str, reason: str | None) -> None:
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _record(run: AgentRun, name: str, cost: Cost, status: str | None, reason: str | None, *, is_stage: bool) -> None:
+    """Add the cost of a stage or node; it has waited since the one before it was recorded (queue, scheduler, Airflow)."""
+    numbers = {"seconds": cost.seconds, "cpu_seconds": cost.cpu_seconds, "peak_rss_mb": cost.peak_rss_mb}
     with postgres.connect() as crm:
         crm.execute(
             """
-            insert into crm_ai.agent_runs as r
-                (run_id, agent, as_of, stage_seconds, status, status_reason, seconds, cpu_seconds, peak_rss_mb)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            insert into crm_ai.agent_runs as r (run_id, agent, as_of, stage_seconds, stage_costs, status, status_reason,
+                seconds, cpu_seconds, peak_rss_mb, started_at, recorded_at)
+            values (%(run_id)s, %(agent)s, %(as_of)s, %(stage_seconds)s, jsonb_build_object(%(name)s::text, %(numbers)s::jsonb),
+                coalesce(%(status)s::text, 'running'), %(reason)s, %(seconds)s, %(cpu)s, %(peak)s, %(started_at)s,
+                clock_timestamp())
             on conflict (run_id, agent) do update set
                 stage_seconds = r.stage_seconds || excluded.stage_seconds,
-                status = excluded.status,
-                status_reason = excluded.status_reason,
+                stage_costs = r.stage_costs || jsonb_build_object(%(name)s::text, %(numbers)s::jsonb || jsonb_build_object(
+                    'waited_seconds', round(greatest(extract(epoch from %(started_at)s::timestamptz - r.recorded_at), 0), 3))),
+                status = coalesce(%(status)s::text, r.status),
+                status_reason = case when %(status)s::text is null then r.status_reason else excluded.status_reason end,
                 seconds = r.seconds + excluded.seconds,
                 cpu_seconds = r.cpu_seconds + excluded.cpu_seconds,
-                peak_rss_mb = greatest(r.peak_rss_mb, excluded.peak_rss_mb)
+                peak_rss_mb = greatest(r.peak_rss_mb, excluded.peak_rss_mb),
+                recorded_at = excluded.recorded_at
             """,
-            (
-                *(run.run_id, run.agent, run.as_of, json.dumps({stage: seconds})),
-                *(status, reason, seconds, cpu, peak_mb),
-            ),
+            {
+                "run_id": run.run_id,
+                "agent": run.agent,
+                "as_of": run.as_of,
+                "stage_seconds": json.dumps({name: cost.seconds} if is_stage else {}),
+                "name": name,
+                "numbers": json.dumps(numbers),
+                "status": status,
+                "reason": reason,
+                "seconds": cost.seconds,
+                "cpu": cost.cpu_seconds,
+                "peak": cost.peak_rss_mb,
+                "started_at": cost.started_at,
+            },
         )

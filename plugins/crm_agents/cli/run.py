@@ -1,4 +1,4 @@
-"""``crm-agents run``, ``undo`` and ``summary``: let the agents work, take a run back, read what came of it."""
+"""``crm-agents run``, ``undo``, ``replay``, ``summary``: let the agents work, take back or repeat a run, read its results."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
         )
     )(run)
     app.command(epilog=examples("crm-agents undo customer_behaviour_agent-1f2e3d4c5b"))(undo)
+    app.command(epilog=examples("crm-agents replay customer_behaviour_agent-1f2e3d4c5b"))(replay)
     app.command(epilog=examples("crm-agents summary"))(summary)
 
 
@@ -53,6 +54,26 @@ def undo(
         out().print(f"{report.kept_count:,} rows were changed since and stay as they are:", style="yellow")
         for row in report.kept:
             out().print("  " + ", ".join(f"{key} {value}" for key, value in row.items()), markup=False)
+
+
+def replay(
+    run_id: Annotated[str, typer.Argument(help="An agent's run, as in crm_ai.agent_runs.")],
+) -> None:
+    """Repeat what a run decided, from the same inputs, and compare; nothing is written into the CRM."""
+    from crm_agents import replay as replaying
+
+    with steps(err()) as tell:
+        tell(run_id, "repeating what it decided")
+        found = replaying.replay(run_id)
+        tell(run_id, "done")
+    out().print(
+        f"{run_id} (as of {found.as_of}, lake snapshot {found.snapshot}, model version {found.model_version}): "
+        f"{found.same:,} decisions came out the same, {found.different:,} differently."
+    )
+    for row in found.examples:
+        out().print("  " + ", ".join(f"{key} {value}" for key, value in row.items()), markup=False)
+    if found.different:
+        raise typer.Exit(1)
 
 
 def summary() -> None:

@@ -106,9 +106,15 @@ create table if not exists crm_ai.agent_runs (
     cpu_seconds double precision,
     peak_rss_mb double precision,
     batch_id bigint,
+    basis jsonb,
     started_at timestamptz not null default clock_timestamp(),
     primary key (run_id, agent)
 );
+alter table crm_ai.agent_runs add column if not exists basis jsonb;
+
+-- Cost of every stage and condition node by name: seconds, cpu_seconds, peak_rss_mb, waited_seconds (since the one before).
+alter table crm_ai.agent_runs add column if not exists stage_costs jsonb not null default '{}';
+alter table crm_ai.agent_runs add column if not exists recorded_at timestamptz;
 
 create table if not exists crm_ai.models (
     model text,
@@ -207,6 +213,92 @@ create table if not exists crm_ai.ingest_counts (
     seconds double precision not null,
     at timestamptz not null default clock_timestamp(),
     primary key (run_id, table_name)
+);
+
+-- How good the scores of a version were, by what happened since; one row for each month of as_of.
+create table if not exists crm_ai.model_performance (
+    model text,
+    model_version text,
+    method text,
+    month date,
+    entity_type text not null,
+    unit text not null,
+    horizon_days integer not null,
+    first_on date,
+    last_on date,
+    is_complete boolean not null,
+    scores bigint not null,
+    gone bigint not null,
+    mean_score double precision,
+    mean_outcome double precision,
+    auc double precision,
+    brier double precision,
+    log_loss double precision,
+    expected_calibration_error double precision,
+    lift_top_10_percent double precision,
+    lift_top_share double precision,
+    top_share double precision,
+    root_mean_squared_error double precision,
+    bias_share double precision,
+    as_of date not null,
+    run_id text not null,
+    updated_at timestamptz not null default clock_timestamp(),
+    primary key (model, model_version, method, month)
+);
+
+-- What became of an agent's choices, one row for each choice and month of as_of.
+create table if not exists crm_ai.decision_performance (
+    agent text,
+    policy text,
+    arm text,
+    chosen text,
+    month date,
+    outcomes bigint not null,
+    unknown bigint not null,
+    positive_share double precision,
+    mean_value double precision,
+    lift_positive double precision,
+    lift_value double precision,
+    as_of date not null,
+    run_id text not null,
+    updated_at timestamptz not null default clock_timestamp(),
+    primary key (agent, policy, arm, chosen, month)
+);
+
+-- Every measurement of what moved, alarm or not, and how far it usually moves.
+create table if not exists crm_ai.drift (
+    as_of date,
+    kind text,
+    subject text,
+    name text,
+    value double precision not null,
+    usual double precision,
+    limit_value double precision not null,
+    window_rows bigint,
+    reference_rows bigint,
+    is_beyond boolean not null,
+    detail text not null,
+    run_id text not null,
+    measured_at timestamptz not null default clock_timestamp(),
+    primary key (as_of, kind, subject, name)
+);
+
+-- An alarm is open from the first day beyond the limit until the measurement is back.
+create table if not exists crm_ai.model_alarms (
+    kind text,
+    subject text,
+    name text,
+    opened_as_of date,
+    last_as_of date not null,
+    closed_as_of date,
+    value double precision not null,
+    limit_value double precision not null,
+    models text[] not null,
+    message text not null,
+    run_id text not null,
+    raised_at timestamptz not null default clock_timestamp(),
+    notified_at timestamptz,
+    primary key (kind, subject, name, opened_as_of)
 );
 
 -- Rows with personal data in them (whole source rows, old and new values) are for the owner role only; bi holds what

@@ -2,17 +2,19 @@
 
 An agent is a module with ``AGENT`` and the functions perceive, champion_readiness, understand, not_scored, decide,
 blast_radius, execute, explain and evaluate (see ``crm_agents.agents.frame``). References travel through XCom, never frames.
+
+A stage answers the questions that follow from it and takes their branch; the condition nodes are empty tasks, green where the
+answer was yes. The scheduler passes them by itself: as tasks that need a worker they would cost every score two seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
     DAG,
     Asset,
@@ -24,8 +26,9 @@ from airflow.sdk import (
 )
 from airflow.sdk.definitions.asset import BaseAsset
 
-from crm_agents.agents import frame
+from crm_agents.agents import frame, history
 from crm_agents.orchestration import context
+from crm_agents.orchestration.approval import Approval
 from crm_agents.orchestration.defaults import at_times, dag_settings
 
 
@@ -61,43 +64,42 @@ def agent_dag(
 
 
 def _wire(agent: ModuleType, publishes: Asset) -> None:
-    perceived = _perceive(agent)
-    enough = _enough_data()
-    good = _champion_good_enough(agent)
-    understood = _understand(agent)
+    perceived, understood, decided = _perceive(agent), _understand(agent), _decide(agent)
+    executed, explained, evaluated = _execute(agent, publishes), _explain(agent), _evaluate(agent)
+    enough = _question("enough_data", "Are there enough data to work with?")
+    good = _question("champion_good_enough", "Is there a champion that beats (or is) its baseline?")
+    needed = _question("approval_needed", "Would this run change more than write_back allows without approval?")
+    changed = _question("changed_anything", "Did any score change?")
     thin = _not_scored(agent)
-    decided = _decide(agent)
-    needed = _approval_needed(agent)
-    approval = ApprovalOperator(
+    approval = Approval(
         task_id="approval",
         subject="{{ dag.dag_id }}: more changes than one run may make by itself",
-        body="{{ ti.xcom_pull(task_ids='approval_needed', key='difference') }}",
-        defaults="Reject",
-        response_timeout=timedelta(hours=24),
+        body="{{ ti.xcom_pull(task_ids='decide', key='difference') }}",
+        approved="execute",
+        rejected="rejected",
         doc_md="Waits for a person without holding a worker; no answer within a day means no.",
     )
-    executed = _execute(agent, publishes)
-    changed = _changed_anything()
-    explained = _explain(agent)
-    evaluated = _evaluate(agent)
 
-    perceived >> enough
-    enough >> Label("yes") >> good
-    enough >> Label("no") >> thin
-    good >> Label("yes") >> understood
-    good >> Label("no, and never with these data") >> thin
-    good >> Label("not yet") >> _waiting()
-    [understood, thin] >> decided >> needed
-    needed >> Label("yes") >> approval >> executed
-    needed >> Label("no") >> executed
-    executed >> changed
-    changed >> Label("yes") >> explained >> evaluated
-    changed >> Label("no") >> evaluated
+    # Side by side: Airflow's branching would not skip the second question behind a first one that was answered yes.
+    perceived >> [enough, good] >> understood
+    perceived >> Label("too little, or never a champion") >> thin
+    perceived >> Label("no champion yet") >> _waiting(agent)
+    [understood, thin] >> decided
+    decided >> Label("yes") >> needed >> approval
+    approval >> Label("approved") >> executed
+    approval >> Label("rejected") >> _rejected()
+    decided >> Label("no") >> executed
+    executed >> Label("yes") >> changed >> explained >> evaluated
+    executed >> Label("no") >> evaluated
+
+
+def _question(task_id: str, doc: str) -> EmptyOperator:
+    return EmptyOperator(task_id=task_id, doc_md=f"{doc} Green: yes. Skipped: no.")
 
 
 def _perceived() -> dict[str, Any]:
     """Return what *perceive* of this run found (pulled, so that the graph shows the order of work and nothing else)."""
-    return get_current_context()["ti"].xcom_pull(task_ids="perceive")
+    return get_current_context()["ti"].xcom_pull(task_ids="perceive", key="found")
 
 
 def _staged(stage: str, as_of: str, work: Callable[[frame.AgentRun, Any], Any]) -> dict[str, Any]:
@@ -111,42 +113,32 @@ def _staged(stage: str, as_of: str, work: Callable[[frame.AgentRun, Any], Any]) 
 
 
 def _perceive(agent: ModuleType) -> Any:
-    @task(doc_md="What is there, how fresh is it, is it enough?")
-    def perceive() -> dict[str, Any]:
+    @task.branch(doc_md="What is there, how fresh is it, is it enough, and can a champion judge it?")
+    def perceive(ti: Any = None) -> list[str]:
         run = context.current_run()
         print(f"run {run.run_id}, as of {run.as_of}")
+        if run.is_backfill:
+            history.ensure_features(run.as_of, run.run_id)
         as_of = run.as_of.isoformat()
-        return {"as_of": as_of, **_staged("perceive", as_of, agent.perceive)}
+        found = {"as_of": as_of, **_staged("perceive", as_of, agent.perceive)}
+        ti.xcom_push("found", found)
+        print(found["reason"])
+        if not found["is_enough"]:
+            return ["not_scored"]
+        readiness = frame.observed(run, "champion_good_enough", lambda: agent.champion_readiness(run))
+        print(readiness.reason)
+        ways = {"ready": "champion_good_enough", "hopeless": "not_scored", "waiting": "waiting_for_model"}
+        return ["enough_data", ways[readiness.state]]
 
     return perceive()
 
 
-def _enough_data() -> Any:
-    @task.branch(doc_md="Are there enough data to work with?")
-    def enough_data() -> str:
-        perceived = _perceived()
-        print(perceived["reason"])
-        return "champion_good_enough" if perceived["is_enough"] else "not_scored"
-
-    return enough_data()
-
-
-def _champion_good_enough(agent: ModuleType) -> Any:
-    @task.branch(doc_md="Is there a champion that beats (or is) its baseline?")
-    def champion_good_enough() -> str:
-        readiness = agent.champion_readiness(context.run_at(_perceived()["as_of"]))
-        print(readiness.reason)
-        return {"ready": "understand", "hopeless": "not_scored", "waiting": "waiting_for_model"}[readiness.state]
-
-    return champion_good_enough()
-
-
-def _waiting() -> Any:
-    @task(doc_md="No model has been trained yet: this run ends here, the next one starts with the champion.")
+def _waiting(agent: ModuleType) -> Any:
+    @task(doc_md="No model can serve yet: this run ends here, the next one starts with the champion.")
     def waiting_for_model() -> None:
         perceived = _perceived()
         run = context.run_at(perceived["as_of"])
-        frame.finish(run, "waiting", "No model has been trained yet.", rows=perceived["rows"])
+        frame.finish(run, "waiting", agent.champion_readiness(run).reason, rows=perceived["rows"])
 
     return waiting_for_model()
 
@@ -174,50 +166,51 @@ def _not_scored(agent: ModuleType) -> Any:
 
 
 def _decide(agent: ModuleType) -> Any:
-    @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, doc_md="Options, policy, choice, reason, confidence.")
-    def decide() -> dict[str, Any]:
-        return _staged("decide", _perceived()["as_of"], agent.decide)
+    @task.branch(
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        doc_md="Options, policy, choice, reason, confidence; and whether a person has to agree.",
+    )
+    def decide(ti: Any = None) -> str:
+        from crm_agents.company import loaded_company
+
+        as_of = _perceived()["as_of"]
+        _staged("decide", as_of, agent.decide)
+        run, company = context.run_at(as_of), loaded_company()
+        radius = frame.observed(run, "approval_needed", lambda: agent.blast_radius(run, company))
+        ti.xcom_push("difference", radius.table)
+        print(radius.summary)
+        return "approval_needed" if radius.needs_approval else "execute"
 
     return decide()
 
 
-def _approval_needed(agent: ModuleType) -> Any:
-    @task.branch(doc_md="Would this run change more rows than write_back.approval_above_share allows?")
-    def approval_needed(ti: Any = None) -> str:
-        from crm_agents.company import loaded_company
+def _rejected() -> Any:
+    @task(doc_md="Somebody said no, or nobody answered in time: this run ends here and writes nothing.")
+    def rejected(ti: Any = None) -> None:
+        perceived = _perceived()
+        reason = ti.xcom_pull(task_ids="approval", key="answer")
+        frame.finish(context.run_at(perceived["as_of"]), "rejected", reason, rows=perceived["rows"], writes=0)
+        print(reason)
 
-        radius = agent.blast_radius(context.run_at(_perceived()["as_of"]), loaded_company())
-        ti.xcom_push("difference", radius.summary)
-        print(radius.summary)
-        return "approval" if radius.needs_approval else "execute"
-
-    return approval_needed()
+    return rejected()
 
 
 def _execute(agent: ModuleType, publishes: Asset) -> Any:
-    @task(
+    @task.branch(
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         outlets=[publishes],
         doc_md="Writes what differs, with the ledger, in one transaction.",
     )
-    def execute(outlet_events: Any = None) -> dict[str, Any]:
+    def execute(outlet_events: Any = None) -> str:
         perceived = _perceived()
         executed = _staged("execute", perceived["as_of"], agent.execute)
         run = context.run_at(perceived["as_of"])
         outlet_events[publishes].extra = {"as_of": perceived["as_of"], "run_id": run.run_id}
         writes = executed["inserted"] + executed["updated"]
         frame.finish(run, "written", rows=perceived["rows"], decisions=executed["decisions"], writes=writes)
-        return {**executed, "writes": writes}
+        return "changed_anything" if writes else "evaluate"
 
     return execute()
-
-
-def _changed_anything() -> Any:
-    @task.branch(doc_md="Did any score change?")
-    def changed_anything(ti: Any = None) -> str:
-        return "explain" if ti.xcom_pull(task_ids="execute")["writes"] else "evaluate"
-
-    return changed_anything()
 
 
 def _explain(agent: ModuleType) -> Any:

@@ -21,6 +21,9 @@ AS_OF = Param(
 )
 
 
+BACKFILL = "backfill"
+
+
 def current_run() -> AgentRun:
     """Return the run of the calling task.
 
@@ -29,13 +32,12 @@ def current_run() -> AgentRun:
     """
     context = get_current_context()
     dag_run = context["dag_run"]
-    return AgentRun(run_id_of(dag_run.dag_id, dag_run.run_id), dag_run.dag_id, _as_of(context))
+    return _run(dag_run, _as_of(context))
 
 
 def run_at(as_of: str) -> AgentRun:
     """Return the run of the calling task for a day that an earlier task of the same run has found."""
-    dag_run = get_current_context()["dag_run"]
-    return AgentRun(run_id_of(dag_run.dag_id, dag_run.run_id), dag_run.dag_id, date.fromisoformat(as_of))
+    return _run(get_current_context()["dag_run"], date.fromisoformat(as_of))
 
 
 def this_run_id() -> str:
@@ -66,11 +68,17 @@ def stand_back() -> None:
     os.nice(15)
 
 
+def _run(dag_run: Any, as_of: date) -> AgentRun:
+    return AgentRun(
+        run_id_of(dag_run.dag_id, dag_run.run_id), dag_run.dag_id, as_of, is_backfill=dag_run.run_type == BACKFILL
+    )
+
+
 def _as_of(context: Any) -> date:
     dag_run = context["dag_run"]
     if context["params"].get("as_of"):
         return date.fromisoformat(context["params"]["as_of"])
-    if dag_run.run_type == "backfill":
+    if dag_run.run_type == BACKFILL:
         return dag_run.logical_date.date()
     carried = event_extra("as_of")
     if carried:

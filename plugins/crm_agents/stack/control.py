@@ -68,6 +68,8 @@ def up(
         missing = [name for name in wanted if name not in _running(settings)]
         if missing:
             _bring_up(settings, missing, tell)
+        elif not wanted:  # only the database was asked for, and it is a server of one's own
+            _create_databases(settings, tell)
         _wait_until_healthy(settings, wanted, tell)
     return component_statuses(settings, wanted)
 
@@ -154,6 +156,13 @@ def _bring_up(settings: Settings, missing: Collection[str], tell: Progress) -> N
     if any(name.startswith("airflow") for name in others):
         write_airflow_config(settings, ports["airflow"])
     _start_with_databases(settings, others, tell)
+
+
+def _create_databases(settings: Settings, tell: Progress) -> None:
+    tell("databases", "creating what is missing")
+    with ThreadPoolExecutor() as pool:
+        create_databases(settings, pool).result()
+    tell("databases", "healthy")
 
 
 def _start_with_databases(settings: Settings, components: Sequence[str], tell: Progress) -> None:

@@ -14,8 +14,9 @@ PORT_ATTEMPTS = 200
 
 
 def preferred_ports(settings: Settings) -> dict[str, int]:
-    """Return the port that each service takes when nobody else holds it."""
-    return {"postgres": settings.postgres_port, "airflow": settings.airflow_port, "mlflow": settings.mlflow_port}
+    """Return the port that each service takes when nobody else holds it; a PostgreSQL of one's own has its port already."""
+    ports = {"airflow": settings.airflow_port, "mlflow": settings.mlflow_port}
+    return ports if settings.external_database_url else {"postgres": settings.postgres_port, **ports}
 
 
 def read_ports(settings: Settings) -> dict[str, int]:
