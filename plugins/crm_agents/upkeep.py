@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_agents import lake, postgres, scores
+from crm_agents import agents, lake, postgres, scores
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,6 +21,7 @@ class Upkeep:
     snapshots_expired: int
     snapshots_kept_for_models: int
     reasons_forgotten: int
+    working_rows_forgotten: int
 
 
 def maintain(*, at: datetime | None = None, keep_days: int = 30) -> Upkeep:
@@ -32,7 +33,7 @@ def maintain(*, at: datetime | None = None, keep_days: int = 30) -> Upkeep:
         The present (this is upkeep of files, not work on data: snapshots carry the wall clock).
     keep_days : int
         Snapshots younger than this stay, and so do, however old, those that a model version was trained on: that
-        training set can be read again.
+        training set can be read again. What agents' runs worked out in the lake stays as long: so long they can be replayed.
     """
     limit = (at or datetime.now(UTC)) - timedelta(days=keep_days)
     with postgres.connect() as crm:
@@ -44,7 +45,7 @@ def maintain(*, at: datetime | None = None, keep_days: int = 30) -> Upkeep:
         }
     with lake.connect() as connection:
         before = _data_files(connection)
-        forgotten = scores.forget_reasons(connection)
+        forgotten = scores.forget_reasons(connection), _forget_working_rows(connection, limit)
         connection.execute("call ducklake_merge_adjacent_files('lake')")
         old = {
             row[0]
@@ -58,7 +59,24 @@ def maintain(*, at: datetime | None = None, keep_days: int = 30) -> Upkeep:
         if expire:
             connection.execute(f"call ducklake_expire_snapshots('lake', versions => {expire})")
         connection.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
-        return Upkeep(before, _data_files(connection), len(expire), len(old & trained_on), forgotten)
+        return Upkeep(before, _data_files(connection), len(expire), len(old & trained_on), *forgotten)
+
+
+def _forget_working_rows(connection: duckdb.DuckDBPyConnection, limit: datetime) -> int:
+    """Delete the predictions and decisions that runs before `limit` left in the lake; return the rows deleted."""
+    with postgres.connect() as crm:
+        old = crm.execute("select run_id from crm_ai.agent_runs where started_at < %s", (limit,)).fetchall()
+    present = {
+        f"{schema}.{name}"
+        for schema, name in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()
+    }
+    tables = [table for agent in agents.AGENTS for table in agents.find(agent).WORKING_TABLES if table in present]
+    deleted = 0
+    for table in tables if old else ():
+        runs = [run_id for (run_id,) in old]
+        row = connection.execute(f"delete from {table} where list_contains(?, run_id)", [runs]).fetchone()
+        deleted += int(row[0]) if row else 0
+    return deleted
 
 
 def _data_files(connection: duckdb.DuckDBPyConnection) -> int:

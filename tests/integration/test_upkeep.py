@@ -9,6 +9,9 @@ import duckdb
 import pytest
 
 from crm_agents import lake, postgres, upkeep
+from crm_agents.agents import customer_behaviour as agent
+from crm_agents.errors import CrmAgentsError
+from crm_agents.replay import replay
 
 
 def test_upkeep_keeps_rows_and_training_snapshots(installation: Path) -> None:
@@ -37,3 +40,14 @@ def test_upkeep_keeps_rows_and_training_snapshots(installation: Path) -> None:
 
 def test_young_snapshots_stay(installation: Path) -> None:
     assert upkeep.maintain().snapshots_expired == 0
+
+
+def test_what_old_runs_worked_out_is_forgotten(scored: None) -> None:
+    with lake.connect() as connection:
+        rows = [connection.execute(f"select count(*) from {name}").fetchone()[0] for name in agent.WORKING_TABLES]
+    assert min(rows) > 100
+    assert upkeep.maintain().working_rows_forgotten == 0
+    assert replay("whole").different == 0  # merged files still hold the snapshot that it reads
+    assert upkeep.maintain(at=datetime.now(UTC) + timedelta(days=31)).working_rows_forgotten == sum(rows)
+    with pytest.raises(CrmAgentsError, match="no longer has what run whole"):
+        replay("whole")
