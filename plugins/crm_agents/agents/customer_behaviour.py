@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_agents import approval, decisions, lake, model_versions, registry, scores, usability, writeback
-from crm_agents.agents import ranking, scope
+from crm_agents.agents import contact_policy, ranking, scope
 from crm_agents.agents.frame import (
     AgentRun,
     BlastRadius,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 AGENT = "customer_behaviour_agent"
 MODEL = "purchase_propensity"
-POLICY = "most_likely_first"
 PREDICTIONS = "predictions.purchase_propensity"
 DECISIONS = "predictions.customer_decisions"
 GRID = f"predictions.{MODEL}_grid"
@@ -133,7 +132,7 @@ def decide(run: AgentRun, company: Company) -> Decided:
         grid = None
         if works_on and not works_on.is_whole:
             grid = f"(select value, percentile from {GRID} where run_id = '{works_on.whole_run}')"
-        chosen = choose_sql(predictions, company.behaviour, company.prediction.horizon_days, grid)
+        chosen = contact_policy.choose_sql(predictions, company.behaviour, company.prediction.horizon_days, grid)
         decisions.read_previous(
             connection,
             AGENT,
@@ -160,52 +159,6 @@ def decide(run: AgentRun, company: Company) -> Decided:
     return Decided(DECISIONS, {chosen: total for chosen, total, _ in counts}, sum(new for _, _, new in counts))
 
 
-def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int, grid: str | None = None) -> str:
-    """Return the policy as one SELECT over `predictions` (customer_id, value, status_reason, average_order_value, ...).
-
-    The most promising `contact_share` of the scored customers are contacted now, those below `leave_alone_below` are left
-    alone, the rest wait. Confidence is the calibrated probability that the choice bets on: of a purchase for a contact,
-    of none for the others. Ranks are those among the `predictions` themselves, or within `grid` (see `ranking`).
-    """
-    bands, share, floor = behaviour.grade_bands, behaviour.contact_share, behaviour.leave_alone_below
-    grade = " ".join(f"when percentile >= {bands[letter]} then '{letter}'" for letter in ("A", "B", "C"))  # type: ignore[index]
-    likely = (
-        f"printf('%g%% likely to buy within {horizon_days} days', "
-        "round(100 * value, case when value < 0.1 then 1 else 0 end))"
-    )
-    ranked = ranking.within(predictions, grid) if grid else ranking.among_themselves(predictions)
-    return f"""
-        with ranked as ({ranked}),
-        chosen as (
-            select *,
-                case
-                    when value is null then 'wait'
-                    when value < {floor} then 'leave_alone'
-                    when percentile >= {1 - share} then 'contact_now'
-                    else 'wait'
-                end as chosen
-            from ranked
-        )
-        select
-            customer_id, value, status, status_reason, method, model_version, as_of, percentile,
-            case when value is not null then case {grade} else 'D' end end as grade,
-            chosen,
-            to_json(struct_pack(
-                contact_now := struct_pack(expected_revenue := round(value * average_order_value, 2)),
-                wait := struct_pack(expected_revenue := 0),
-                leave_alone := struct_pack(expected_revenue := 0)
-            ))::varchar as options,
-            case when chosen = 'contact_now' then value else 1 - value end as confidence,
-            case
-                when value is null then status_reason
-                when chosen = 'contact_now' then {likely} || ', among the {share:.0%} most likely: contact now.'
-                when chosen = 'leave_alone' then {likely} || ', less than the {floor:.0%} that are worth a contact.'
-                else {likely} || ', not among the {share:.0%} most likely: wait.'
-            end as reason
-        from chosen
-    """
-
-
 def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
     """Say how far this run would move the scores that stand, and whether that needs a person's approval."""
     if run.is_backfill:
@@ -229,7 +182,7 @@ def execute(run: AgentRun, company: Company) -> Executed:
         scores.write_history(MODEL, run.run_id)
         added = decisions.add(
             connection,
-            f"select decision_id, run_id, '{AGENT}', 'customer', customer_id, options, chosen, 'policy', 1.0, '{POLICY}', "
+            f"select decision_id, run_id, '{AGENT}', 'customer', customer_id, options, chosen, 'policy', 1.0, '{contact_policy.NAME}', "
             f"confidence, reason, as_of, prior_decision_id, (as_of + {company.prediction.horizon_days})::date "
             "from run_decisions where is_new",
         )

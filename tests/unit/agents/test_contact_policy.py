@@ -8,9 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-pytest.importorskip("crm_agents.registry")
-
-from crm_agents.agents.customer_behaviour import choose_sql
+from crm_agents.agents.contact_policy import choose_sql
 from crm_agents.company import Behaviour
 
 
