@@ -14,7 +14,6 @@ ASK_NOBODY = dict.fromkeys(("approval_above_share", "approval_above_move", "appr
 
 def change(customers: int, mark: str) -> str:
     """Give `customers` scored customers a new order of one line; return the prefix of the new order ids."""
-    ask_nobody()
     prefix = f"bench-{datetime.now(UTC):%Y%m%d%H%M%S%f}-{mark}"
     with postgres.connect() as crm:
         crm.execute(
@@ -35,9 +34,19 @@ def change(customers: int, mark: str) -> str:
     return prefix
 
 
-def ask_nobody() -> None:
-    """Switch off, in the loaded company, the limits above which a run waits for a person: a benchmark moves every score."""
+def ask_nobody() -> bool:
+    """Switch off, in the loaded company, the limits above which a run waits for a person: a benchmark moves every score.
+
+    Returns
+    -------
+    bool
+        Whether they were on: the next run then judges everybody, as after any change of the settings.
+    """
     path = load_settings().company_dir / "company.yml"
     company = yaml.safe_load(path.read_text(encoding="utf-8"))
-    company["write_back"] = {**company.get("write_back", {}), **ASK_NOBODY}
+    limits = company.get("write_back", {})
+    if limits.items() >= ASK_NOBODY.items():
+        return False
+    company["write_back"] = {**limits, **ASK_NOBODY}
     path.write_text(yaml.safe_dump(company, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return True

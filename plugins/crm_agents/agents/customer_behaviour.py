@@ -182,9 +182,9 @@ def execute(run: AgentRun, company: Company) -> Executed:
         scores.write_history(MODEL, run.run_id)
         added = decisions.add(
             connection,
-            f"select decision_id, run_id, '{AGENT}', 'customer', customer_id, options, chosen, 'policy', 1.0, '{contact_policy.NAME}', "
-            f"confidence, reason, as_of, prior_decision_id, (as_of + {company.prediction.horizon_days})::date "
-            "from run_decisions where is_new",
+            f"select decision_id, run_id, '{AGENT}', 'customer', customer_id, options, chosen, 'policy', 1.0, "
+            f"'{contact_policy.NAME}', confidence, reason, as_of, prior_decision_id, "
+            f"(as_of + {company.prediction.horizon_days})::date from run_decisions where is_new",
         )
     return Executed(counts.inserted, counts.updated, counts.unchanged, added)
 
