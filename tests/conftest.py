@@ -93,11 +93,20 @@ def installation(postgres_home: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     for file in ("run/ports.json", "secrets/postgres_password"):
         (settings.home / file).write_bytes((postgres_home / file).read_bytes())
     with postgres.connect("postgres", autocommit=True) as admin:
+        _disconnect(admin)
         _set_aside(admin, "crm", "lake")
         admin.execute("create database crm template crm_template")
     postgres.bootstrap()
     lake.bootstrap()
     return settings.home
+
+
+def _disconnect(admin: psycopg.Connection) -> None:
+    """End the connections that the test before left open: MLflow keeps some for every installation that it has seen."""
+    admin.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where backend_type = 'client backend' and pid <> pg_backend_pid()"
+    )
 
 
 def _set_aside(admin: psycopg.Connection, *databases: str) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BUNDLED_USER = "crm_agents"
 DATABASES = ("crm", "airflow", "mlflow", "lake")
+# The bundled server does not wait for the disk at each commit; what people and agents write is worth the wait.
+DURABLE = ("crm", "lake")
 DDL_DIR = Path(__file__).parent / "ddl"
 
 
@@ -140,6 +142,9 @@ def bootstrap(settings: Settings | None = None) -> None:
         for database in DATABASES:
             if database not in present:
                 admin.execute(f'create database "{database}"')
+        if not settings.external_database_url:
+            for database in DURABLE:
+                admin.execute(f'alter database "{database}" set synchronous_commit = on')
     with connect("crm", settings=settings) as crm:
         crm.execute("select pg_advisory_xact_lock(hashtext('crm_agents.bootstrap'))")
         for script in sorted(DDL_DIR.glob("*.sql")):

@@ -42,7 +42,14 @@ def follow(name: str | None = None, as_of: date | None = None) -> Chain:
 def test_the_chain_goes_from_ingest_to_the_agent(first_chain: Chain) -> None:
     order = [run.dag_id for run in first_chain.runs]
     assert order[:2] == ["ingest_crm", "build_marts"]
-    assert set(order[2:]) == {"test_marts", "train_models", "customer_behaviour_agent", "monitor_models"}
+    # (The watcher may have started a chain of its own, with a monitor_models that measured the day already.)
+    assert set(order) - {"monitor_models"} == {
+        "ingest_crm",
+        "build_marts",
+        "test_marts",
+        "train_models",
+        "customer_behaviour_agent",
+    }
 
 
 def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> None:

@@ -48,3 +48,9 @@ def test_updated_at_moves_with_a_change_by_hand(installation: Path) -> None:
         crm.execute("update crm.customers set city = 'Rome'")
         row = crm.execute("select updated_at > '2025-01-01' from crm.customers").fetchone()
     assert row == (True,)
+
+
+def test_what_people_and_agents_write_survives_a_crash(installation: Path) -> None:
+    for database in ("crm", "lake"):
+        with postgres.connect(database) as connection:
+            assert connection.execute("show synchronous_commit").fetchone() == ("on",)

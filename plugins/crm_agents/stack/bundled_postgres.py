@@ -20,8 +20,8 @@ from crm_agents.errors import CrmAgentsError
 from crm_agents.postgres import BUNDLED_USER
 from crm_agents.settings import LOOPBACK, Settings, secret
 
-# Fast enough for a laptop, still crash-safe: fsync stays on, only the wait for each commit's flush is dropped
-# (a crash can lose the last fraction of a second, never corrupt), and checkpoints are made rare.
+# Fast enough for a laptop, still crash-safe: fsync stays on, and checkpoints are rare. Only the wait for each commit's flush is
+# dropped, and not where it counts (see ``postgres.DURABLE``): Airflow and MLflow may lose a fraction of a second, never corrupt.
 SERVER_OPTIONS = {
     "listen_addresses": LOOPBACK,
     "max_connections": "120",
