@@ -62,7 +62,7 @@ def simulate(
 
             status.update("comparing the worlds")
             for line in write_report(done, report):
-                out().print(line, markup=False)
+                out().print(line, markup=False, soft_wrap=True)
     out().print(f"{done.days} days of the simulated company are finished, from {done.start_on} on.")
 
 

@@ -13,20 +13,27 @@ from crm_agents.simulator.opportunities import WON
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 BLOCK = 200  # resamples at once: keeps memory small
+FEWEST_DIFFERING = 50
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval."""
+    """An estimate with its 95 % interval; `differing` customers are not the same in both worlds."""
 
     value: float
     low: float
     high: float
+    differing: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Tell whether so many customers differ that resampling them says something."""
+        return self.differing >= FEWEST_DIFFERING
 
     @property
     def excludes_zero(self) -> bool:
         """Tell whether the whole interval lies on one side of zero."""
-        return self.low > 0 or self.high < 0
+        return self.is_enough and (self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True)
@@ -88,21 +95,24 @@ def revenue_difference(worlds: Worlds, other: str, *, until_day: int | None = No
     """Return how much more the agents' world brought than world `other`, contact costs deducted in both.
 
     The interval is a bootstrap over customers, each with what they brought in both worlds: they share their luck, so most
-    of it cancels. Costs are spread over all customers alike (their number is nearly the same on purpose).
+    of it cancels. The difference in costs is known, not estimated.
     """
     mine, theirs = worlds.agents, worlds.companies[other]
     per_customer = _revenue(mine, worlds.first_day, until_day) - _revenue(theirs, worlds.first_day, until_day)
     spent = (mine.contacts.cost_cents - theirs.contacts.cost_cents) / 100 if until_day is None else 0.0
-    return bootstrap_total(per_customer - spent / len(per_customer), mine.history.seed)
+    return bootstrap_total(per_customer, mine.history.seed, offset=-spent)
 
 
-def bootstrap_total(values: np.ndarray, seed: int) -> Interval:
-    """Return the sum of `values` and its bootstrap interval; weights are Poisson(1), as good as drawing with replacement."""
+def bootstrap_total(values: np.ndarray, seed: int, offset: float = 0.0) -> Interval:
+    """Return the sum of `values`, plus `offset`, and its bootstrap interval.
+
+    Weights are Poisson(1), which is as good as drawing with replacement.
+    """
     rng = np.random.default_rng(seed)
     changed = values[values != 0]  # the others add nothing to any resample
     totals = [rng.poisson(1.0, (BLOCK, len(changed))) @ changed for _ in range(RESAMPLES // BLOCK)]
     low, high = np.quantile(np.concatenate(totals), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(float(values.sum()), float(low), float(high))
+    return Interval(float(values.sum()) + offset, float(low) + offset, float(high) + offset, len(changed))
 
 
 def _revenue(company: LivingCompany, first_day: int, until_day: int | None) -> np.ndarray:

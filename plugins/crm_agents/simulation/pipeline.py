@@ -6,8 +6,6 @@ where an alarm asks for it. No Airflow: 120 days would take it hours.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,7 +21,6 @@ from crm_agents.errors import CrmAgentsError
 if TYPE_CHECKING:
     from crm_agents.training import TrainingResult
 
-STAGES = ("perceive", "champion_readiness", "understand", "not_scored", "decide", "execute", "explain", "evaluate")
 Tell = Callable[[str], None]
 
 
@@ -35,13 +32,6 @@ class PipelineDay:
     trained: list[TrainingResult] = field(default_factory=list)
     written: int = 0
     decisions: int = 0
-
-
-def registered_agents() -> list[ModuleType]:
-    """Return every agent: each module of `crm_agents.agents` that has the five stages, by name."""
-    names = sorted(item.name for item in pkgutil.iter_modules(agents.__path__))
-    modules = [importlib.import_module(f"{agents.__name__}.{name}") for name in names]
-    return [module for module in modules if hasattr(module, "AGENT") and all(hasattr(module, s) for s in STAGES)]
 
 
 def run_day(as_of: date, company: Company, tell: Tell) -> PipelineDay:
@@ -60,8 +50,9 @@ def run_day(as_of: date, company: Company, tell: Tell) -> PipelineDay:
     tell("building marts")
     _build_marts(as_of, company)
     _train(as_of, company, set(), done, tell)
-    for agent in registered_agents():
-        tell(agent.AGENT)
+    for name in agents.AGENTS:
+        tell(name)
+        agent = agents.find(name)
         _run_agent(agent, _run(agent.AGENT, as_of), company, done)
     tell("monitoring")
     _train(as_of, company, _alarmed(as_of, company), done, tell)

@@ -110,7 +110,9 @@ def _worth(done: Simulated, currency: str) -> str:
 def _verdict(name: str, outcomes: dict[str, Outcome], difference: Interval, currency: str) -> str:
     share = difference.value / outcomes[name].after_cost
     figures = f"{difference.value:+,.0f} {currency} ({difference.low:+,.0f} to {difference.high:+,.0f}; {share:+.1%})"
-    if not difference.excludes_zero:
+    if not difference.is_enough:
+        claim = f"too early to tell, only {difference.differing} customers have done anything else"
+    elif not difference.excludes_zero:
         claim = "not to be told from noise"
     else:
         claim = "the agents win by more than noise" if difference.value > 0 else "the agents lose by more than noise"

@@ -77,4 +77,8 @@ def test_the_interval_covers_and_narrows() -> None:
         interval = bootstrap_total(drawn, trial)
         covered += interval.low <= 0.3 * 400 <= interval.high
     assert 180 <= covered <= 198
-    assert bootstrap_total(np.zeros(10), 1).high == 0
+    nothing = bootstrap_total(np.zeros(10), 1, offset=-3.0)
+    assert (nothing.value, nothing.low, nothing.high) == (-3, -3, -3)
+    assert not nothing.excludes_zero  # nobody differs: nothing can be told
+    assert bootstrap_total(np.ones(100), 1).excludes_zero
+    assert not bootstrap_total(np.ones(3), 1).excludes_zero
