@@ -10,7 +10,9 @@ from crm_agents.errors import CrmAgentsError
 from crm_agents.results import replace_section
 from crm_agents.simulation.comparison import Interval, Outcome, outcome, revenue_difference
 from crm_agents.simulation.learning import Week, weeks
+from crm_agents.simulation.policy import REST_DAYS
 from crm_agents.simulation.runner import Simulated
+from crm_agents.simulation.state import SimulationState
 from crm_agents.simulation.what_if import first_evening
 from crm_agents.simulation.worlds import TITLES, TWINS
 
@@ -59,6 +61,7 @@ def _text(
         "Differences, contact costs deducted, with 95 % intervals (bootstrap over customers, each paired with itself):",
         "\n".join(f"- {line}" for line in verdict),
         _why(outcomes, currency),
+        _repeated(done.state),
         "**Churn and win rate.** No agent acts on churn or on deals yet: contacts win some back who were losing interest, "
         "and deals differ only because firms stay or leave. Their differences are shown, not claimed.",
         f"**Learning.** {len(trained)} trainings in {done.days} days, {promoted} promotions. "
@@ -96,6 +99,22 @@ def _why(outcomes: dict[str, Outcome], currency: str) -> str:
         if it.contacts
     ]
     return f"What the contacts caused, against no contacts: {'; '.join(told)}."
+
+
+def _repeated(state: SimulationState) -> str:
+    """Return how often the agents came back to a customer sooner than the habits do."""
+    last: dict[int, int] = {}
+    repeated = total = 0
+    for number, day in enumerate(state.days):
+        for place in (place for places in day.wishes.values() for place in places):
+            total += 1
+            repeated += number - last.get(place, -REST_DAYS) < REST_DAYS
+            last[place] = number
+    share = repeated / max(total, 1)
+    return (
+        f"{repeated:,} of the {total:,} contacts that the agents asked for ({share:.0%}) came within {REST_DAYS} days of an "
+        "earlier one to the same customer, which tires and annoys; the habits never do that."
+    )
 
 
 def _worth(done: Simulated, currency: str) -> str:
