@@ -23,7 +23,7 @@ from crm_agents.settings import PROJECT_ROOT, Settings
 from crm_agents.stack import control
 from crm_agents.undo import undo
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 CLI = str(Path(sys.executable).with_name("crm-agents"))
 
 

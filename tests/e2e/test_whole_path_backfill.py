@@ -16,7 +16,7 @@ from crm_agents.run import Chain
 from crm_agents.settings import PROJECT_ROOT, Settings
 from crm_agents.stack.environment import stack_environment
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 AGENT, MODEL = "customer_behaviour_agent", "purchase_propensity"
 PATIENCE_SECONDS = 900
 
