@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ MEMBERS: dict[str, Callable[[int], Any]] = {
     "ets_additive": lambda m: models.AutoETS(m, model="AAA" if m > 1 else "AAN", damped=True, alias="ets_additive"),
     "holt_winters": lambda m: models.AutoETS(m, model="AAA" if m > 1 else "AAN", damped=False, alias="holt_winters"),
     "ces": lambda m: models.AutoCES(m, alias="ces"),
+    "ces_partial": lambda m: models.AutoCES(m, model="P" if m > 1 else "N", alias="ces_partial"),
     "theta": lambda m: models.DynamicOptimizedTheta(m, alias="theta"),
     "theta_optimised": lambda m: models.OptimizedTheta(m, alias="theta_optimised"),
     "theta_additive": lambda m: models.DynamicOptimizedTheta(m, decomposition_type="additive", alias="theta_additive"),
@@ -67,7 +69,8 @@ def _call(panel: Panel, names: list[str], horizon: int, season: int, is_log: boo
     codes = panel.codes
     frame = pd.DataFrame({"unique_id": codes, "ds": np.arange(len(codes)) - panel.indptr[codes], "y": values})
     engine = StatsForecast([MEMBERS[name](season) for name in names], freq=1, fallback_model=models.Naive())
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a series shorter than its season: its member is left out below
         found = engine.forecast(h=horizon, df=frame)[names].to_numpy()
         forecasts = np.expm1(found) if is_log else found
     return forecasts.reshape(len(panel.ids), horizon, len(names))

@@ -8,6 +8,7 @@ too. Lei et al. (2018), "Distribution-free predictive inference for regression",
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,24 +35,28 @@ class Calibration:
 
     Parameters
     ----------
-    lower, upper : dict of int to ndarray of shape (horizon,)
+    lower, upper : dict of float to ndarray of shape (horizon,)
         By level in percent.
     residuals : int
         How many rolling-origin residuals they come from.
     """
 
-    lower: dict[int, np.ndarray]
-    upper: dict[int, np.ndarray]
+    lower: dict[float, np.ndarray]
+    upper: dict[float, np.ndarray]
     residuals: int
 
 
-def calibrate(panel: Panel, horizon: int, method: Method | None = None) -> Calibration:
+def calibrate(
+    panel: Panel, horizon: int, method: Method | None = None, levels: Sequence[float] = config.LEVELS
+) -> Calibration:
     """Return the quantiles of the panel's own rolling-origin residuals; later steps are never narrower than earlier ones."""
     steps, residuals = scaled_residuals(panel, horizon, method)
-    return quantiles(steps, residuals, horizon)
+    return quantiles(steps, residuals, horizon, levels)
 
 
-def bounds(panel: Panel, forecasts: np.ndarray, calibration: Calibration, level: int) -> tuple[np.ndarray, np.ndarray]:
+def bounds(
+    panel: Panel, forecasts: np.ndarray, calibration: Calibration, level: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the (k, horizon) ends of the interval of `level` percent around (k, horizon) `forecasts`."""
     scale = scales(panel)[:, None]
     low, high = forecasts + scale * calibration.lower[level], forecasts + scale * calibration.upper[level]
@@ -127,6 +132,12 @@ def scales(panel: Panel) -> np.ndarray:
     return np.where(panel.lengths < 2, typical * level, change)
 
 
+def mase_scales(panel: Panel) -> np.ndarray:
+    """Return the (k,) mean absolute changes over a season (Hyndman and Koehler 2006), over a period where there is no season."""
+    change = _mean_change(panel, panel.season)
+    return np.where(np.isnan(change), _mean_change(panel, 1), change)
+
+
 def _mean_change(panel: Panel, lag: int) -> np.ndarray:
     """Return the (k,) means of ``|y(t) - y(t - lag)|``, NaN for series that are too short."""
     position = np.arange(len(panel.values)) - panel.indptr[panel.codes]
@@ -137,14 +148,16 @@ def _mean_change(panel: Panel, lag: int) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def quantiles(steps: np.ndarray, residuals: np.ndarray, horizon: int) -> Calibration:
+def quantiles(
+    steps: np.ndarray, residuals: np.ndarray, horizon: int, levels: Sequence[float] = config.LEVELS
+) -> Calibration:
     """Return the signed quantiles by step, smoothed over neighbouring steps and mixed with the prior where they are few."""
     counts = np.bincount(steps, minlength=horizon)
     table = pd.DataFrame({"step": steps, "residual": residuals})
     weight = counts / (counts + PRIOR_RESIDUALS)
     weight[counts < MIN_RESIDUALS] = 0
     lower, upper = {}, {}
-    for level in config.LEVELS:
+    for level in levels:
         tail = (100 - level) / 200
         ends = []
         for side, sign in ((tail, -1), (1 - tail, 1)):

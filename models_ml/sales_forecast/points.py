@@ -14,7 +14,7 @@ from models_ml.sales_forecast.rules import classify
 
 Method = Callable[[Panel, int], np.ndarray]
 # Rules whose series are worth a method of one's choice; the others leave nothing to choose.
-FREE_RULES = ("regular", "negative", "short")
+FREE_RULES = ("regular", "negative", "one_season", "short")
 
 
 def predict(panel: Panel, horizon: int, method: Method | None = None) -> np.ndarray:
@@ -85,6 +85,7 @@ BY_RULE: dict[str, Method] = {
     "one_value": lambda panel, horizon: np.repeat(_last_values(panel)[:, None], horizon, axis=1),
     "constant": lambda panel, horizon: np.repeat(_last_values(panel)[:, None], horizon, axis=1),
     "very_short": single("smoothed_level"),
+    "one_season": single("seasonal_naive"),
     "short": without_season,
     "intermittent": single("teunter_syntetos_babai"),
     "negative": additive,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from models_ml.sales_forecast.config import LONG_SEASON
 from models_ml.sales_forecast.intake import Panel
 
 # Syntetos, Boylan, Croston (2005), "On the categorization of demand patterns", J. Oper. Res. Soc. 56: more than 1.32 periods
@@ -21,6 +22,7 @@ REASONS = {
     "one_value": "it has one value only, which is repeated",
     "constant": "all of its {n} values are the same",
     "very_short": "{n} values show no trend: their level is carried on",
+    "one_season": "{n} values show one season of {m} only, which is repeated",
     "short": "{n} values are fewer than two seasons of {m}, so no season is fitted",
     "intermittent": "{zero_share:.0%} of its {n} values are 0 at no fixed place in the season: the rate of sales is forecast",
     "negative": "{negative_share:.0%} of its {n} values are below 0: additive methods only, and no floor at 0",
@@ -33,6 +35,7 @@ METHODS = {
     "one_value": "last_value",
     "constant": "last_value",
     "very_short": "smoothed_level",
+    "one_season": "seasonal_naive",
     "short": "ensemble_without_season",
     "intermittent": "teunter_syntetos_babai",
     "negative": "ensemble_additive",
@@ -54,6 +57,7 @@ def classify(panel: Panel) -> np.ndarray:
         "constant": is_same,
         "very_short": n < MIN_TREND_LENGTH,
         "intermittent": (gap > INTERMITTENT_GAP) & (negative_share == 0) & ~_zeros_are_seasonal(panel),
+        "one_season": (n > m) & (n < 2 * m + 1) & (m > LONG_SEASON),
         "short": (n < 2 * m + 1) & (m > 1),
         "negative": negative_share > 0,
     }
