@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import xgboost as xgb
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
@@ -25,8 +26,6 @@ from models_ml.sales_forecast.reservoir import Reservoir
 
 MAX_RECENT_LAGS = 6
 MAX_TRAINING_ROWS = 50_000
-# Two seasons of history are all that a lag model of this size can use, and more cost memory for every series.
-SEASONS_OF_LAGS = 1
 
 REGRESSORS: dict[str, Callable[[], Any]] = {
     "linear_regression": lambda: make_pipeline(StandardScaler(), Ridge(1.0)),
@@ -45,9 +44,12 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     "random_forest": lambda: RandomForestRegressor(
         60, min_samples_leaf=5, max_features=0.5, n_jobs=1, random_state=SEED
     ),
-    "neural_network": lambda: make_pipeline(
-        StandardScaler(),
-        MLPRegressor(hidden_layer_sizes=(32, 16), early_stopping=True, max_iter=100, random_state=SEED),
+    # changes are small against the level: without scaling the target, the network would learn little but its own start
+    "neural_network": lambda: TransformedTargetRegressor(
+        make_pipeline(
+            StandardScaler(), MLPRegressor(hidden_layer_sizes=(32, 16), alpha=0.1, max_iter=150, random_state=SEED)
+        ),
+        transformer=StandardScaler(),
     ),
     "recurrent_network": Reservoir,
 }
@@ -61,7 +63,7 @@ def lag_method(name: str) -> Method:
 def _forecast(panel: Panel, horizon: int, regressor: Any) -> np.ndarray:
     """Return the (k, horizon) forecasts."""
     season = panel.season
-    width = SEASONS_OF_LAGS * season + 1 if season > 1 else min(MAX_RECENT_LAGS, int(panel.lengths.min()) - 1)
+    width = season + 1 if season > 1 else min(MAX_RECENT_LAGS, int(panel.lengths.min()) - 1)
     width = max(2, min(width, int(panel.lengths.min()) - 1))
     base = season if width > season > 1 else 1
     level = np.bincount(panel.codes, weights=np.abs(panel.values), minlength=len(panel.ids)) / panel.lengths
