@@ -119,7 +119,10 @@ class Promotion(Section):
 class Behaviour(Section):
     """What customer_behaviour_agent decides."""
 
-    contact_share: float = Field(0.1, gt=0, le=1, description="Share of customers to contact now: the most promising.")
+    contact_share: float = Field(
+        0.1, gt=0, le=1, description="Share of customers to contact now: those with the highest expected revenue."
+    )
+    contact_rest_days: int = Field(30, ge=0, description="Days between two contacts of the same customer.")
     leave_alone_below: float = Field(0.02, ge=0, le=1, description="Purchase probability below which nobody calls.")
     grade_bands: dict[Literal["A", "B", "C", "D"], float] = Field(
         {"A": 0.8, "B": 0.5, "C": 0.2, "D": 0.0},

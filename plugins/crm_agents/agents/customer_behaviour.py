@@ -128,11 +128,6 @@ def decide(run: AgentRun, company: Company) -> Decided:
     """Choose for each customer: contact now, wait, leave alone; a decision is new when the choice changed or fell due."""
     works_on = scope.recall(run)
     with lake.connect(with_crm=True) as connection:
-        predictions = f"(from {PREDICTIONS} where run_id = '{run.run_id}')"
-        grid = None
-        if works_on and not works_on.is_whole:
-            grid = f"(select value, percentile from {GRID} where run_id = '{works_on.whole_run}')"
-        chosen = contact_policy.choose_sql(predictions, company.behaviour, company.prediction.horizon_days, grid)
         decisions.read_previous(
             connection,
             AGENT,
@@ -141,14 +136,22 @@ def decide(run: AgentRun, company: Company) -> Decided:
             run.run_id,
             only=_only(connection, run),
             before=run.decided_before,
+            choice=contact_policy.CONTACT,
         )
+        known = (
+            f"(select i.*, p.decision_id as prior_decision_id, p.last_choice_on as last_contact_on, "
+            f"case when p.outcome_due_at > i.as_of then p.chosen end as standing "
+            f"from {PREDICTIONS} i left join previous p on p.entity_id = i.customer_id where i.run_id = '{run.run_id}')"
+        )
+        grid = None
+        if works_on and not works_on.is_whole:
+            grid = f"(from {GRID} where run_id = '{works_on.whole_run}')"
+        chosen = contact_policy.choose_sql(known, company.behaviour, company.prediction.horizon_days, grid)
         lake.replace_rows(
             connection,
             DECISIONS,
             run.run_id,
-            f"select '{run.run_id}' as run_id, c.*, p.decision_id as prior_decision_id, "
-            f"p.decision_id is null or p.chosen <> c.chosen or p.outcome_due_at <= date '{run.as_of}' as is_new "
-            f"from ({chosen}) c left join previous p on p.entity_id = c.customer_id",
+            f"select '{run.run_id}' as run_id, *, standing is distinct from chosen as is_new from ({chosen})",
         )
         if grid is None:
             _keep_grid(connection, run, company.behaviour)
@@ -274,9 +277,9 @@ def _store_predictions(connection: duckdb.DuckDBPyConnection, run: AgentRun, que
 
 def _keep_grid(connection: duckdb.DuckDBPyConnection, run: AgentRun, behaviour: Behaviour) -> None:
     """Keep the distribution that this whole run ranked in, for the runs that follow it on the same day."""
-    ranked = f"(select value, percentile from {DECISIONS} where run_id = '{run.run_id}')"
-    limits = [*behaviour.grade_bands.values(), 1 - behaviour.contact_share]
-    query = f"select '{run.run_id}' as run_id, value, percentile from ({ranking.grid(ranked, limits)})"
+    ranked = f"(from {DECISIONS} where run_id = '{run.run_id}')"
+    grids = " union all ".join(f"({ranking.grid(ranked, it)})" for it in contact_policy.rankings(behaviour))
+    query = f"select '{run.run_id}' as run_id, measure, value, percentile from ({grids})"
     lake.replace_rows(connection, GRID, run.run_id, query)
 
 
