@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crm_agents.agents import ranking
 from crm_agents.agents.ranking import Ranking
-from crm_agents.company import Behaviour
+from crm_agents.company_settings import Behaviour
 
 NAME = "highest_expected_revenue_first"
 CONTACT = "contact_now"

@@ -20,7 +20,8 @@ from crm_agents.agents.frame import (
     Readiness,
     Understood,
 )
-from crm_agents.company import Behaviour, Company
+from crm_agents.company import Company
+from crm_agents.company_settings import Behaviour
 from crm_agents.errors import CrmAgentsError
 from crm_agents.model_catalog import find_model
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from crm_agents.summary import Row, Summary, collect
+from crm_agents.summary import Row, Summary
 
 if TYPE_CHECKING:
     from crm_agents.run import Chain
@@ -15,17 +15,20 @@ if TYPE_CHECKING:
 CHOICES = {"contact_now": "contact now", "wait": "wait", "leave_alone": "leave alone"}
 
 
-def print_summary(console: Console, chain: Chain | None, took: dict[str, float] | None = None) -> None:
+def print_summary(
+    console: Console, found: Summary, chain: Chain | None = None, took: dict[str, float] | None = None
+) -> None:
     """Print what came in, what the model is worth, whom to contact and why, what was written, and where to look next.
 
     Parameters
     ----------
+    found : Summary
+        What `crm_agents.summary.collect` returned, while the database ran.
     chain : Chain, optional
         The runs that were just followed: their durations are shown.
     took : dict, optional
         Seconds of the steps around them, by name.
     """
-    found = collect()
     _what_came_in(console, found)
     _quality(console, found)
     _models(console, found)

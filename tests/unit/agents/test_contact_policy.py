@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from crm_agents.agents.contact_policy import choose_sql
-from crm_agents.company import Behaviour
+from crm_agents.company_settings import Behaviour
 
 
 def choose(
