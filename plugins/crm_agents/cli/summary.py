@@ -33,6 +33,7 @@ def print_summary(
     _quality(console, found)
     _models(console, found)
     _contacts(console, found)
+    _segments(console, found)
     _written(console, found)
     _durations(console, chain, took or {})
     _next(console, found)
@@ -93,7 +94,7 @@ def _quality(console: Console, found: Summary) -> None:
 def _models(console: Console, found: Summary) -> None:
     _heading(console, "The model against the rule of thumb it replaces (crm_ai.models)")
     if not found.models:
-        reason = found.run[4] if found.run and found.run[4] else "no model was trained"
+        reason = next((run[4] for run in found.runs if run[4]), "no model was trained")
         console.print(f"No model is in charge: {reason}")
         return
     rows = []
@@ -128,16 +129,25 @@ def _observation(statement: str | None) -> str | None:
     return statement.partition(": speaks ")[0] if statement else None
 
 
+def _segments(console: Console, found: Summary) -> None:
+    if found.segments:
+        _heading(console, "Who the customers are (crm_ai.segment_profiles)")
+        for (statement,) in found.segments:
+            console.print(statement, markup=False)
+
+
 def _written(console: Console, found: Summary) -> None:
-    if not found.run:
+    if not found.runs:
         return
-    run_id, _agent, as_of, status, reason, writes, _seconds = found.run
-    _heading(console, f"What was written by run {run_id} (as of {as_of})")
-    if reason:
-        console.print(f"{status}: {reason}", markup=False)
-    if writes == 0:
-        console.print("Nothing had changed, so nothing was written.")
-    _table(console, ["table", "rows"], [row for row in found.written if row[1]], right=(1,))
+    _heading(console, "What the agents wrote")
+    for run_id, _agent, _as_of, status, reason, writes, _seconds in found.runs:
+        if reason:
+            console.print(f"{run_id}: {status}: {reason}", markup=False)
+        elif writes == 0:
+            console.print(f"{run_id}: nothing had changed, so nothing was written.", markup=False)
+    as_of = {run[0]: run[2] for run in found.runs}
+    rows = [(run_id, str(as_of[run_id]), table, count) for run_id, table, count in found.written]
+    _table(console, ["run", "as of", "table", "rows"], rows, right=(3,))
 
 
 def _durations(console: Console, chain: Chain | None, took: dict[str, float]) -> None:
@@ -156,5 +166,6 @@ def _next(console: Console, found: Summary) -> None:
     console.print("crm-agents up                                    Airflow and MLflow in the browser, with this state")
     console.print('crm-agents query "select * from crm_ai.scores order by value desc limit 20"', markup=False)
     console.print('crm-agents query "select * from marts.fct_sales_daily" --on lake', markup=False)
-    if found.run and found.run[5]:
-        console.print(f"crm-agents undo {found.run[0]}    takes this run back", markup=False)
+    for run_id, *_, writes, _seconds in found.runs:
+        if writes:
+            console.print(f"crm-agents undo {run_id}    takes this run back", markup=False)
