@@ -50,7 +50,7 @@ def names(frame: pd.DataFrame, labels: np.ndarray, taken: Collection[str] = ()) 
     found: dict[int, str] = {}
     for label in (int(value) for value in np.unique(labels)):
         places = {name: _place(frame, labels == label, name) for name in _read(frame)}
-        base = f"{_word(HABITS, places)} {_word(SPENDING, places)}".strip()
+        base = f"{_habit(frame, labels == label, places)} {_word(SPENDING, places)}".strip()
         used = {*taken, *found.values()}
         details = [f"{base} {word}" for name, low, high, word in DETAILS if _fits(places, name, low, high)]
         numbered = (f"{base} {number}" for number in range(2, len(used) + 3))
@@ -67,6 +67,13 @@ def _place(frame: pd.DataFrame, mine: np.ndarray, name: str) -> float:
     values = frame[name].fillna(0.0).to_numpy(dtype=np.float64)
     middle = np.median(values[mine])
     return float((values < middle).mean() + 0.5 * (values == middle).mean())
+
+
+def _habit(frame: pd.DataFrame, mine: np.ndarray, places: dict[str, float]) -> str:
+    """Return how the members buy; most of them only once is no rhythm, whatever others do."""
+    word = _word(HABITS, places)
+    once = "purchases_total" in frame.columns and frame["purchases_total"][mine].median() <= 1
+    return "One-time" if once and word not in ("New", "Lapsed") else word
 
 
 def _word(words: tuple[tuple[str, float, float, str], ...], places: dict[str, float]) -> str:

@@ -29,13 +29,15 @@ def profiles(frame: pd.DataFrame, assigned: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        segment_id, segment_name, customers, customer_share, revenue_share, and `median_<measure>` of each of `MEASURES` (NaN
-        where nothing is known), largest share of revenue first.
+        segment_id, segment_name, customers, customer_share, revenue_share, and `median_<measure>` of each of `MEASURES`,
+        largest share of revenue first. Who has bought on one day only has no gap between purchases, which counts as an endless
+        one: where that is most of a segment its median is NaN.
     """
     rows = frame.reindex(columns=list(MEASURES)).astype(float)
     rows["revenue"] = rows["revenue_365d"].clip(lower=0).fillna(0.0)
+    rows["mean_gap_days"] = rows["mean_gap_days"].fillna(np.inf)
     groups = rows.groupby([assigned["segment_id"], assigned["segment_name"]])
-    found = groups[list(MEASURES)].median().add_prefix("median_")
+    found = groups[list(MEASURES)].median().replace(np.inf, np.nan).add_prefix("median_")
     found.insert(0, "customers", groups.size())
     found.insert(1, "customer_share", found["customers"] / len(frame))
     total = rows["revenue"].sum()

@@ -35,9 +35,10 @@ class Summary:
     segments : list
         (sentence,) of each segment, the one with most revenue first.
     written : list
-        (run_id, table, rows) written by the newest run of each agent.
+        (run_id, table, rows) written by these runs.
     runs : list
-        (run_id, agent, as_of, status, reason, writes, seconds) of the newest run of each agent.
+        (run_id, agent, as_of, status, reason, writes, seconds) of each agent's newest run for its newest day that wrote
+        something, or of its newest run where none did.
     """
 
     loaded: list[Row]
@@ -116,7 +117,8 @@ QUERIES = {
     """,
     "runs": """
         select distinct on (agent) run_id, agent, as_of, status, status_reason, writes, seconds from crm_ai.agent_runs
-        where agent like '%_agent' order by agent, started_at desc
+        where agent like '%_agent'
+        order by agent, as_of desc, coalesce(writes, 0) > 0 and status <> 'undone' desc, started_at desc
     """,
 }
 WRITTEN = (

@@ -140,14 +140,12 @@ def _written(console: Console, found: Summary) -> None:
     if not found.runs:
         return
     _heading(console, "What the agents wrote")
-    for run_id, _agent, _as_of, status, reason, writes, _seconds in found.runs:
-        if reason:
-            console.print(f"{run_id}: {status}: {reason}", markup=False)
-        elif writes == 0:
-            console.print(f"{run_id}: nothing had changed, so nothing was written.", markup=False)
-    as_of = {run[0]: run[2] for run in found.runs}
-    rows = [(run_id, str(as_of[run_id]), table, count) for run_id, table, count in found.written]
-    _table(console, ["run", "as of", "table", "rows"], rows, right=(3,))
+    for run_id, _agent, as_of, status, reason, writes, _seconds in found.runs:
+        outcome = f": {status}: {reason}" if reason else ": nothing had changed" if writes == 0 else ""
+        console.print(f"{run_id} (as of {as_of}){outcome}", markup=False)
+        rows = [(f"  {table}", count) for run, table, count in found.written if run == run_id]
+        if rows:
+            _table(console, ["  table", "rows"], rows, right=(1,))
 
 
 def _durations(console: Console, chain: Chain | None, took: dict[str, float]) -> None:

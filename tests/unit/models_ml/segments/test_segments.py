@@ -56,6 +56,16 @@ def test_planted_groups_are_found_and_named(fitted: Segmentation) -> None:
     assert assigned["closeness"].between(0.5, 1).all()
 
 
+def test_one_time_buyers_have_no_rhythm() -> None:
+    frame = customers({"small": (100, 100, 1, 20.0, 400), "big": (100, 90, 1, 900.0, 380)}).assign(purchases_total=1.0)
+    found = segmentation.fit(frame)
+    assert {it.name.split()[0] for it in found.segments} <= {"One-time", "New", "Lapsed"}
+    table = profiles.profiles(frame, found.assign(frame))
+    assert table["median_mean_gap_days"].isna().all()
+    told = profiles.statements(table, pd.DataFrame({"moved_in": [], "moved_out": []}, dtype="int64"))
+    assert all(", bought " in statement and "every" not in statement for statement in told)
+
+
 def test_the_choice_is_told_and_drawn(fitted: Segmentation) -> None:
     assert {it.method for it in fitted.candidates} == {"kmeans", "hdbscan"}
     assert fitted.reason.startswith(f"{len(fitted.segments)} segments by ")
