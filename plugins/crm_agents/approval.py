@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crm_agents import postgres
 from crm_agents.agents.frame import AgentRun, BlastRadius
-from crm_agents.company import WriteBack
+from crm_agents.company_settings import WriteBack
 
 if TYPE_CHECKING:
     import duckdb

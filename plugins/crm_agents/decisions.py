@@ -25,8 +25,11 @@ def read_previous(
     run_id: str,
     only: str = "true",
     before: datetime | None = None,
+    choice: str = "",
 ) -> None:
-    """Fill the temporary table ``previous`` (entity_id, decision_id, chosen, outcome_due_at): the last decision up to as_of.
+    """Fill the temporary table ``previous`` with the last decision up to as_of.
+
+    Its columns: entity_id, decision_id, chosen, outcome_due_at, and last_choice_on, the last day on which `choice` was decided.
 
     Decisions of `run_id` itself do not count (a retry sees what its first try saw), nor do those that were undone.
 
@@ -36,6 +39,8 @@ def read_previous(
         SQL condition on ``entity_id`` in PostgreSQL: whose decisions are wanted.
     before : datetime, optional
         Look back to this moment: later decisions, and later undoing of earlier ones, do not count.
+    choice : str, optional
+        Of which choice the last day is wanted.
     """
     stands = "outcome is distinct from 'undone'"
     if before is not None:
@@ -45,7 +50,8 @@ def read_previous(
         f"""
         create or replace temp table previous as
         select * from postgres_query('crm_db', '
-            select distinct on (entity_id) entity_id, decision_id, chosen, outcome_due_at
+            select distinct on (entity_id) entity_id, decision_id, chosen, outcome_due_at,
+                max(as_of) filter (where chosen = ''{choice}'') over (partition by entity_id) as last_choice_on
             from crm_ai.decisions
             where agent = ''{agent}'' and entity_type = ''{entity_type}'' and as_of <= date ''{as_of}''
               and run_id <> ''{run_id}'' and {wanted}

@@ -128,6 +128,7 @@ def replace_rows(connection: duckdb.DuckDBPyConnection, table: str, run_id: str,
         try:
             connection.execute("begin")
             connection.execute(f"create table if not exists {table} as {query} limit 0")
+            _add_columns(connection, table, query)
             connection.execute(f"delete from {table} where run_id = '{run_id}'")
             connection.execute(f"insert into {table} by name {query}")
             connection.execute("commit")
@@ -138,6 +139,14 @@ def replace_rows(connection: duckdb.DuckDBPyConnection, table: str, run_id: str,
             if not tries_left:
                 raise
             time.sleep(random.uniform(0.1, 0.5))  # noqa: S311 (so that two who collided do not collide again)
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
+    """Add the columns that `query` has and `table` lacks: an older release made it."""
+    known = {row[0] for row in connection.execute(f"describe {table}").fetchall()}
+    for name, kind, *_ in connection.execute(f"describe {query}").fetchall():
+        if name not in known:
+            connection.execute(f'alter table {table} add column "{name}" {kind}')
 
 
 def among(connection: duckdb.DuckDBPyConnection, column: str, query: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from crm_agents.company import Promotion
+from crm_agents.company_settings import Promotion
 
 BASELINE_METHOD, MODEL_METHOD = "baseline", "champion"
 # What scores carry, by the rung of the minimum-data ladder on which their model was trained.

@@ -41,6 +41,7 @@ __all__ = [
     "ServingModel",
     "champion",
     "load",
+    "log_run",
     "register",
     "revert",
     "sync_aliases",
@@ -111,6 +112,39 @@ def register(registration: Registration) -> Registered:
             f"{registration.model} could not be registered in MLflow: {reason}.",
             "`crm-agents status` shows whether PostgreSQL is running; then repeat the training.",
         ) from error
+
+
+def log_run(
+    experiment: str, *, name: str, numbers: Mapping[str, float], files: Mapping[str, bytes], tags: Mapping[str, str]
+) -> str:
+    """Log a run of MLflow that is no version of a model (pictures of a segmentation, for example); return its id.
+
+    Raises
+    ------
+    CrmAgentsError
+        When MLflow's database or its folder cannot be written.
+    """
+    from mlflow.entities import Metric
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    settings = load_settings()
+    try:
+        client = _client(settings)
+        run = client.create_run(_experiment(client, experiment, settings), run_name=name, tags=dict(tags))
+        client.log_batch(run.info.run_id, metrics=[Metric(key, float(value), 0, 0) for key, value in numbers.items()])
+        with tempfile.TemporaryDirectory(prefix="crm-agents-files-") as folder:
+            for file, content in files.items():
+                (Path(folder) / file).write_bytes(content)
+                client.log_artifact(run.info.run_id, str(Path(folder) / file))
+        client.set_terminated(run.info.run_id)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CrmAgentsError(
+            f"The files of {experiment} could not be logged in MLflow: {reason}.",
+            "`crm-agents status` shows whether PostgreSQL is running; then clear this task.",
+        ) from error
+    return str(run.info.run_id)
 
 
 def revert(model: str, as_of: date | None = None, run_id: str | None = None) -> tuple[ModelVersion, ModelVersion]:

@@ -32,10 +32,13 @@ class Summary:
         (customer_id, probability, grade, reason for, reason against, expected revenue).
     choices : list
         (choice, customers).
+    segments : list
+        (sentence,) of each segment, the one with most revenue first.
     written : list
-        (table, rows) written by the newest agent run.
-    run : tuple or None
-        (run_id, agent, as_of, status, reason, writes, seconds) of the newest agent run.
+        (run_id, table, rows) written by these runs.
+    runs : list
+        (run_id, agent, as_of, status, reason, writes, seconds) of each agent's newest run for its newest day that wrote
+        something, or of its newest run where none did.
     """
 
     loaded: list[Row]
@@ -46,8 +49,9 @@ class Summary:
     models: list[Row]
     contacts: list[Row]
     choices: list[Row]
+    segments: list[Row]
     written: list[Row]
-    run: Row | None
+    runs: list[Row]
 
 
 QUERIES = {
@@ -107,25 +111,39 @@ QUERIES = {
             order by agent, entity_type, entity_id, as_of desc, created_at desc) latest
         group by 1 order by 2 desc
     """,
-    "run": """
-        select run_id, agent, as_of, status, status_reason, writes, seconds from crm_ai.agent_runs
-        where agent like '%%_agent' order by started_at desc limit 1
+    "segments": """
+        select statement from crm_ai.segment_profiles where as_of = (select max(as_of) from crm_ai.segment_profiles)
+        order by revenue_share desc, segment_id
     """,
-    "written": """
-        with run as (select run_id from crm_ai.agent_runs where agent like '%%_agent' and writes is not null
-                     order by started_at desc limit 1)
-        select 'crm_ai.scores', count(*) from crm_ai.scores where run_id = (table run)
-        union all select 'crm_ai.score_reasons', count(*) from crm_ai.score_reasons where run_id = (table run)
-        union all select 'crm_ai.score_history', count(*) from crm_ai.score_history where run_id = (table run)
-        union all select 'crm_ai.decisions', count(*) from crm_ai.decisions where run_id = (table run)
-        union all select 'crm_ai.write_ledger', count(*) from crm_ai.write_ledger where run_id = (table run)
+    "runs": """
+        select distinct on (agent) run_id, agent, as_of, status, status_reason, writes, seconds from crm_ai.agent_runs
+        where agent like '%_agent'
+        order by agent, as_of desc, coalesce(writes, 0) > 0 and status <> 'undone' desc, started_at desc
     """,
 }
+WRITTEN = (
+    "scores",
+    "score_reasons",
+    "score_history",
+    "decisions",
+    "customer_segments",
+    "segment_moves",
+    "segment_profiles",
+    "write_ledger",
+)
 
 
 def collect() -> Summary:
     """Read every part of the summary from the CRM database."""
+    counts = " union all ".join(
+        f"select run_id, 'crm_ai.{table}' as table_name, count(*), {place} as place from crm_ai.{table} "
+        "where run_id = any(%(runs)s) group by run_id"
+        for place, table in enumerate(WRITTEN)
+    )
     with postgres.connect() as crm:
-        rows = {name: crm.execute(query.replace("%%", "%")).fetchall() for name, query in QUERIES.items()}
-    found = rows.pop("run")
-    return Summary(**rows, run=found[0] if found else None)
+        rows = {name: crm.execute(query).fetchall() for name, query in QUERIES.items()}
+        written = crm.execute(
+            f"select run_id, table_name, count from ({counts}) w order by run_id, place",
+            {"runs": [run[0] for run in rows["runs"]]},
+        ).fetchall()
+    return Summary(**rows, written=written)

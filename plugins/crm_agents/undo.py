@@ -163,4 +163,5 @@ def _undo_records(cursor: psycopg.Cursor, run_id: str) -> None:
         "and outcome is null",
         (run_id,),
     )
+    cursor.execute("delete from crm_ai.segment_moves where run_id = %s", (run_id,))
     cursor.execute("update crm_ai.agent_runs set status = 'undone' where run_id = %s", (run_id,))

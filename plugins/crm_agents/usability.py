@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from crm_agents import postgres
-from crm_agents.company import MinimumData
+from crm_agents.company_settings import MinimumData
 
 if TYPE_CHECKING:
     from crm_agents.model_catalog import ModelSpec

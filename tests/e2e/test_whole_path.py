@@ -49,7 +49,18 @@ def test_the_chain_goes_from_ingest_to_the_agent(first_chain: Chain) -> None:
         "test_marts",
         "train_models",
         "customer_behaviour_agent",
+        "customer_segment_agent",
     }
+
+
+def test_every_buyer_has_a_segment(first_chain: Chain) -> None:
+    assert ask(
+        "select count(*) from crm_ai.scores s full join crm_ai.customer_segments c on c.customer_id = s.entity_id "
+        "where s.status is distinct from c.status"
+    ) == [(0,)]
+    profiles = ask("select sum(customers), sum(revenue_share) from crm_ai.segment_profiles")
+    assert profiles[0][0] == ask("select count(*) from crm_ai.customer_segments where status = 'scored'")[0][0]
+    assert math.isclose(profiles[0][1], 1)
 
 
 def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> None:

@@ -7,7 +7,7 @@ import pytest
 from crm_agents import lake, postgres
 from crm_agents.agents import customer_behaviour as agent
 from crm_agents.agents.frame import AgentRun, Executed
-from crm_agents.company import Behaviour
+from crm_agents.company_settings import Behaviour
 from crm_agents.undo import undo
 from tests.scored_customers import CHANGED, COMPANY, DAY, ask, change, settled, work
 

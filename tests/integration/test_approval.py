@@ -8,7 +8,7 @@ from pathlib import Path
 from crm_agents import lake, postgres
 from crm_agents.agents.frame import AgentRun, BlastRadius
 from crm_agents.approval import Difference, blast_radius, measure
-from crm_agents.company import WriteBack
+from crm_agents.company_settings import WriteBack
 
 LIMITS = WriteBack()
 

@@ -26,3 +26,11 @@ def test_runs_side_by_side_lose_and_double_nothing(installation: Path) -> None:
     with lake.connect() as connection:
         found = connection.execute(f"select run_id, count(*), min(value) from {TABLE} group by 1 order by 1").fetchall()
     assert found == [(run, 200, ROUNDS - 1) for run in runs]
+
+
+def test_a_table_of_an_older_release_gets_the_new_columns(installation: Path) -> None:
+    with lake.connect() as connection:
+        lake.replace_rows(connection, "predictions.older", "a", "select 'a' as run_id, 1 as value")
+        lake.replace_rows(connection, "predictions.older", "b", "select 'b' as run_id, 2 as value, 'why' as reason")
+        rows = connection.execute("select run_id, value, reason from predictions.older order by 1").fetchall()
+    assert rows == [("a", 1, None), ("b", 2, "why")]

@@ -8,7 +8,7 @@ import pytest
 
 from crm_agents.agents.frame import AgentRun
 from crm_agents.approval import Difference, as_table, limits_exceeded
-from crm_agents.company import WriteBack
+from crm_agents.company_settings import WriteBack
 
 LIMITS = WriteBack()
 

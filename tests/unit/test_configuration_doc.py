@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from crm_agents.company import Company, Source
+from crm_agents.company import Company
+from crm_agents.company_settings import Source
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 

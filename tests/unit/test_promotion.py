@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from crm_agents.company import Promotion
+from crm_agents.company_settings import Promotion
 from crm_agents.promotion import Candidate, decide
 
 TODAY = date(2026, 6, 30)

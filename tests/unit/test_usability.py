@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from crm_agents.company import MinimumData
+from crm_agents.company_settings import MinimumData
 from crm_agents.model_catalog import ModelSpec, find_model
 from crm_agents.usability import TrainingStatistics, Usability, climb, fewest_entities, leakage_findings
 from models_ml.core.leakage import Suspicion

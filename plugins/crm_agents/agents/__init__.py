@@ -7,7 +7,10 @@ from types import ModuleType
 
 from crm_agents.errors import CrmAgentsError
 
-AGENTS = {"customer_behaviour_agent": "customer_behaviour"}
+AGENTS = {
+    "customer_behaviour_agent": "customer_behaviour",
+    "customer_segment_agent": "customer_segments",
+}
 
 
 def find(agent: str) -> ModuleType:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_agents import approval, decisions, lake, model_versions, registry, scores, usability, writeback
-from crm_agents.agents import contact_policy, ranking, scope
+from crm_agents.agents import contact_policy, customers, ranking, scope
 from crm_agents.agents.frame import (
     AgentRun,
     BlastRadius,
@@ -20,7 +20,8 @@ from crm_agents.agents.frame import (
     Readiness,
     Understood,
 )
-from crm_agents.company import Behaviour, Company
+from crm_agents.company import Company
+from crm_agents.company_settings import Behaviour
 from crm_agents.errors import CrmAgentsError
 from crm_agents.model_catalog import find_model
 
@@ -33,37 +34,20 @@ PREDICTIONS = "predictions.purchase_propensity"
 DECISIONS = "predictions.customer_decisions"
 GRID = f"predictions.{MODEL}_grid"
 WORKING_TABLES = (PREDICTIONS, DECISIONS, GRID)
-FEATURES = "features.ftr_customers"
-NO_PURCHASE_YET = "No purchase yet: there is nothing to judge the next one by."
 
 
 def perceive(run: AgentRun, company: Company) -> Perceived:
     """Look what is there: customers with features at as_of, and whether they are enough to work with."""
-    with lake.connect() as connection:
-        is_built = connection.execute(
-            "select 1 from duckdb_tables() where schema_name = 'features' and table_name = 'ftr_customers'"
-        ).fetchone()
-        row = (
-            is_built
-            and connection.execute(
-                "select count(*), count(*) filter (has_purchased) from features.ftr_customers where as_of = ?",
-                [run.as_of],
-            ).fetchone()
-        )
-    customers, buyers = row or (0, 0)
+    population = customers.at(run.as_of)
+    everybody, buyers = population.everybody, population.buyers
     needed = usability.fewest_entities(find_model(MODEL), company.minimum_data)
-    if not customers:
-        raise CrmAgentsError(
-            f"There are no customer features as of {run.as_of}.",
-            f"Build them first: `crm-agents run build_marts --as-of {run.as_of}`.",
-        )
     if not buyers:
-        reason = f"None of the {customers:,} customers has bought anything up to {run.as_of}."
+        reason = f"None of the {everybody:,} customers has bought anything up to {run.as_of}."
     elif buyers < needed:
         reason = f"Only {buyers:,} customers have ever bought; learning needs {needed:,} (minimum_data)."
     else:
-        reason = f"{buyers:,} of {customers:,} customers have bought at least once."
-    return Perceived(customers, buyers, buyers >= needed, reason)
+        reason = f"{buyers:,} of {everybody:,} customers have bought at least once."
+    return Perceived(everybody, buyers, buyers >= needed, reason)
 
 
 def champion_readiness(run: AgentRun) -> Readiness:
@@ -94,7 +78,7 @@ def understand(run: AgentRun, company: Company) -> Understood:
     version, model = _champion(run)
     features = ", ".join(f'"{name}"' for name in model.features)
     with lake.connect() as connection:
-        rows = scope.settle(connection, run, company, FEATURES, version.version).rows(FEATURES)
+        rows = scope.settle(connection, run, company, customers.FEATURES, version.version).rows(customers.FEATURES)
         frame = connection.execute(
             f"select customer_id, {features} from {rows} where as_of = ? and has_purchased", [run.as_of]
         ).df()
@@ -105,7 +89,7 @@ def understand(run: AgentRun, company: Company) -> Understood:
             run,
             f"select '{run.run_id}' as run_id, customer_id, s.value, "
             f"case when s.value is null then 'not_scored' else 'scored' end as status, "
-            f"case when s.value is null then '{NO_PURCHASE_YET}' end as status_reason, "
+            f"case when s.value is null then '{customers.NO_PURCHASE_YET}' end as status_reason, "
             f"'{version.method}' as method, '{version.version}' as model_version, average_order_value, as_of "
             f"from {rows} left join scored s using (customer_id) where as_of = date '{run.as_of}'",
         )
@@ -120,7 +104,7 @@ def not_scored(run: AgentRun, reason: str) -> Understood:
             run,
             f"select '{run.run_id}' as run_id, customer_id, null::double as value, 'not_scored' as status, "
             f"'{quoted}' as status_reason, 'none' as method, null::varchar as model_version, average_order_value, as_of "
-            f"from features.ftr_customers where as_of = date '{run.as_of}'",
+            f"from {customers.FEATURES} where as_of = date '{run.as_of}'",
         )
 
 
@@ -128,11 +112,6 @@ def decide(run: AgentRun, company: Company) -> Decided:
     """Choose for each customer: contact now, wait, leave alone; a decision is new when the choice changed or fell due."""
     works_on = scope.recall(run)
     with lake.connect(with_crm=True) as connection:
-        predictions = f"(from {PREDICTIONS} where run_id = '{run.run_id}')"
-        grid = None
-        if works_on and not works_on.is_whole:
-            grid = f"(select value, percentile from {GRID} where run_id = '{works_on.whole_run}')"
-        chosen = contact_policy.choose_sql(predictions, company.behaviour, company.prediction.horizon_days, grid)
         decisions.read_previous(
             connection,
             AGENT,
@@ -141,14 +120,22 @@ def decide(run: AgentRun, company: Company) -> Decided:
             run.run_id,
             only=_only(connection, run),
             before=run.decided_before,
+            choice=contact_policy.CONTACT,
         )
+        known = (
+            f"(select i.*, p.decision_id as prior_decision_id, p.last_choice_on as last_contact_on, "
+            f"case when p.outcome_due_at > i.as_of then p.chosen end as standing "
+            f"from {PREDICTIONS} i left join previous p on p.entity_id = i.customer_id where i.run_id = '{run.run_id}')"
+        )
+        grid = None
+        if works_on and not works_on.is_whole:
+            grid = f"(from {GRID} where run_id = '{works_on.whole_run}')"
+        chosen = contact_policy.choose_sql(known, company.behaviour, company.prediction.horizon_days, grid)
         lake.replace_rows(
             connection,
             DECISIONS,
             run.run_id,
-            f"select '{run.run_id}' as run_id, c.*, p.decision_id as prior_decision_id, "
-            f"p.decision_id is null or p.chosen <> c.chosen or p.outcome_due_at <= date '{run.as_of}' as is_new "
-            f"from ({chosen}) c left join previous p on p.entity_id = c.customer_id",
+            f"select '{run.run_id}' as run_id, *, standing is distinct from chosen as is_new from ({chosen})",
         )
         if grid is None:
             _keep_grid(connection, run, company.behaviour)
@@ -198,7 +185,7 @@ def explain(run: AgentRun, company: Company) -> int:
     features = ", ".join(f'f."{name}"' for name in model.features)
     with lake.connect(with_crm=True) as connection:
         frame = connection.execute(
-            f"select f.customer_id as entity_id, {features} from {works_on.rows(FEATURES)} f "
+            f"select f.customer_id as entity_id, {features} from {works_on.rows(customers.FEATURES)} f "
             f"join {DECISIONS} d on d.customer_id = f.customer_id and d.run_id = '{run.run_id}' and d.value is not null "
             f"join postgres_query('crm_db', 'select entity_id from crm_ai.scores where model = ''{MODEL}'' and run_id = "
             f"''{run.run_id}''') s on s.entity_id = f.customer_id where f.as_of = date '{run.as_of}' "
@@ -274,9 +261,9 @@ def _store_predictions(connection: duckdb.DuckDBPyConnection, run: AgentRun, que
 
 def _keep_grid(connection: duckdb.DuckDBPyConnection, run: AgentRun, behaviour: Behaviour) -> None:
     """Keep the distribution that this whole run ranked in, for the runs that follow it on the same day."""
-    ranked = f"(select value, percentile from {DECISIONS} where run_id = '{run.run_id}')"
-    limits = [*behaviour.grade_bands.values(), 1 - behaviour.contact_share]
-    query = f"select '{run.run_id}' as run_id, value, percentile from ({ranking.grid(ranked, limits)})"
+    ranked = f"(from {DECISIONS} where run_id = '{run.run_id}')"
+    grids = " union all ".join(f"({ranking.grid(ranked, it)})" for it in contact_policy.rankings(behaviour))
+    query = f"select '{run.run_id}' as run_id, measure, value, percentile from ({grids})"
     lake.replace_rows(connection, GRID, run.run_id, query)
 
 

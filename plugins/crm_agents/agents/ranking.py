@@ -1,38 +1,55 @@
-"""Where a value stands among all: exactly in a whole run, by the grid that the last whole run left otherwise."""
+"""Where a measure stands among all: exactly in a whole run, by the grid that the last whole run left otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 STEPS = 10_000
 
 
-def among_themselves(predictions: str) -> str:
-    """Return SQL that adds ``percentile`` (share of the scored that have less) to the rows of `predictions`."""
+@dataclass(frozen=True)
+class Ranking:
+    """What is ranked.
+
+    Attributes
+    ----------
+    measure : str
+        Column of the rows to be ranked; rows without it have no rank.
+    percentile : str
+        Column that is added: the share of the ranked that have less (0 to 1).
+    limits : sequence of float
+        Percentiles at which something changes: a grid says exactly where they begin.
+    """
+
+    measure: str
+    percentile: str
+    limits: Sequence[float] = ()
+
+
+def among_themselves(rows: str, ranking: Ranking) -> str:
+    """Return SQL that adds the percentile of `ranking` to `rows`, ranked among each other."""
+    it = ranking.measure
     return (
-        "select *, case when value is not null "
-        "then percent_rank() over (partition by value is not null order by value) end as percentile "
-        f"from {predictions}"
+        f"select *, case when {it} is not null then percent_rank() over (partition by {it} is not null order by {it}) "
+        f"end as {ranking.percentile} from {rows}"
     )
 
 
-def within(predictions: str, grid: str) -> str:
-    """Return SQL that adds ``percentile`` by looking each value up in `grid` (value, percentile)."""
+def within(rows: str, ranking: Ranking, grid: str) -> str:
+    """Return SQL that adds the percentile of `ranking` to `rows` by looking each one up in `grid` (see `grid`)."""
+    it = ranking.measure
     return (
-        "select p.*, case when p.value is not null then coalesce(g.percentile, 0.0) end as percentile "
-        f"from {predictions} p asof left join {grid} g on p.value >= g.value"
+        f"select p.*, case when p.{it} is not null then coalesce(g.percentile, 0.0) end as {ranking.percentile} "
+        f"from {rows} p asof left join (select value, percentile from {grid} where measure = '{it}') g on p.{it} >= g.value"
     )
 
 
-def grid(ranked: str, limits: Sequence[float]) -> str:
-    """Return SQL for the grid of `ranked` (value, percentile): `STEPS` steps, and exactly where each of `limits` begins."""
-    steps = (
-        f"select min(value) as value, min(percentile) as percentile "
-        f"from (select value, percentile, ntile({STEPS}) over (order by value) as step from {ranked} where value is not null) "
-        "group by step"
-    )
-    exact = [
-        f"select min(value) as value, min(percentile) as percentile from {ranked} where percentile >= {limit}"
-        for limit in sorted(set(limits))
-    ]
-    return f"select distinct value, percentile from ({' union all '.join([steps, *exact])}) where value is not null"
+def grid(ranked: str, ranking: Ranking) -> str:
+    """Return SQL for the grid (measure, value, percentile) of `ranked`: `STEPS` steps, and exactly where each limit begins."""
+    it, percentile = ranking.measure, ranking.percentile
+    lowest = f"select min({it}) as value, min({percentile}) as percentile from"
+    step = f"ntile({STEPS}) over (order by {it}) as step"
+    queries = [f"{lowest} (select *, {step} from {ranked} where {it} is not null) group by step"]
+    queries += [f"{lowest} {ranked} where {percentile} >= {limit}" for limit in sorted(set(ranking.limits))]
+    return f"select distinct '{it}' as measure, value, percentile from ({' union all '.join(queries)}) where value is not null"

@@ -33,6 +33,7 @@ def demo(
     from crm_agents.cli.summary import print_summary
     from crm_agents.settings import load_settings
     from crm_agents.stack import control
+    from crm_agents.summary import collect
 
     settings, console = load_settings(), err()
     took: dict[str, float] = {}
@@ -49,11 +50,13 @@ def demo(
         console.rule("4/4 The agents at work")
         with _timed(took, "the DAGs"):
             chain = run_and_watch(None, None)
-        print_summary(out(), chain, took)
+        found = collect()
     finally:
         if not keep_up:
+            console.rule("Stopping")
             with steps(console) as tell:
                 control.down(settings, tell)
+    print_summary(out(), found, chain, took)
 
 
 class _timed:  # noqa: N801 - reads as a word: with _timed(...)

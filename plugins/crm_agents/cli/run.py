@@ -79,8 +79,9 @@ def replay(
 def summary() -> None:
     """Show what the last run has brought."""
     from crm_agents.cli.summary import print_summary
+    from crm_agents.summary import collect
 
-    print_summary(out(), chain=None)
+    print_summary(out(), collect())
 
 
 def run_and_watch(name: str | None, as_of: date | None) -> Chain:

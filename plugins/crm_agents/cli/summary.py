@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from crm_agents.summary import Row, Summary, collect
+from crm_agents.summary import Row, Summary
 
 if TYPE_CHECKING:
     from crm_agents.run import Chain
@@ -15,21 +15,25 @@ if TYPE_CHECKING:
 CHOICES = {"contact_now": "contact now", "wait": "wait", "leave_alone": "leave alone"}
 
 
-def print_summary(console: Console, chain: Chain | None, took: dict[str, float] | None = None) -> None:
+def print_summary(
+    console: Console, found: Summary, chain: Chain | None = None, took: dict[str, float] | None = None
+) -> None:
     """Print what came in, what the model is worth, whom to contact and why, what was written, and where to look next.
 
     Parameters
     ----------
+    found : Summary
+        What `crm_agents.summary.collect` returned, while the database ran.
     chain : Chain, optional
         The runs that were just followed: their durations are shown.
     took : dict, optional
         Seconds of the steps around them, by name.
     """
-    found = collect()
     _what_came_in(console, found)
     _quality(console, found)
     _models(console, found)
     _contacts(console, found)
+    _segments(console, found)
     _written(console, found)
     _durations(console, chain, took or {})
     _next(console, found)
@@ -90,7 +94,7 @@ def _quality(console: Console, found: Summary) -> None:
 def _models(console: Console, found: Summary) -> None:
     _heading(console, "The model against the rule of thumb it replaces (crm_ai.models)")
     if not found.models:
-        reason = found.run[4] if found.run and found.run[4] else "no model was trained"
+        reason = next((run[4] for run in found.runs if run[4]), "no model was trained")
         console.print(f"No model is in charge: {reason}")
         return
     rows = []
@@ -125,16 +129,23 @@ def _observation(statement: str | None) -> str | None:
     return statement.partition(": speaks ")[0] if statement else None
 
 
+def _segments(console: Console, found: Summary) -> None:
+    if found.segments:
+        _heading(console, "Who the customers are (crm_ai.segment_profiles)")
+        for (statement,) in found.segments:
+            console.print(statement, markup=False)
+
+
 def _written(console: Console, found: Summary) -> None:
-    if not found.run:
+    if not found.runs:
         return
-    run_id, _agent, as_of, status, reason, writes, _seconds = found.run
-    _heading(console, f"What was written by run {run_id} (as of {as_of})")
-    if reason:
-        console.print(f"{status}: {reason}", markup=False)
-    if writes == 0:
-        console.print("Nothing had changed, so nothing was written.")
-    _table(console, ["table", "rows"], [row for row in found.written if row[1]], right=(1,))
+    _heading(console, "What the agents wrote")
+    for run_id, _agent, as_of, status, reason, writes, _seconds in found.runs:
+        outcome = f": {status}: {reason}" if reason else ": nothing had changed" if writes == 0 else ""
+        console.print(f"{run_id} (as of {as_of}){outcome}", markup=False)
+        rows = [(f"  {table}", count) for run, table, count in found.written if run == run_id]
+        if rows:
+            _table(console, ["  table", "rows"], rows, right=(1,))
 
 
 def _durations(console: Console, chain: Chain | None, took: dict[str, float]) -> None:
@@ -153,5 +164,6 @@ def _next(console: Console, found: Summary) -> None:
     console.print("crm-agents up                                    Airflow and MLflow in the browser, with this state")
     console.print('crm-agents query "select * from crm_ai.scores order by value desc limit 20"', markup=False)
     console.print('crm-agents query "select * from marts.fct_sales_daily" --on lake', markup=False)
-    if found.run and found.run[5]:
-        console.print(f"crm-agents undo {found.run[0]}    takes this run back", markup=False)
+    for run_id, *_, writes, _seconds in found.runs:
+        if writes:
+            console.print(f"crm-agents undo {run_id}    takes this run back", markup=False)

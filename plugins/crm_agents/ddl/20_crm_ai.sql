@@ -301,6 +301,52 @@ create table if not exists crm_ai.model_alarms (
     primary key (kind, subject, name, opened_as_of)
 );
 
+create table if not exists crm_ai.customer_segments (
+    customer_id text primary key,
+    segment_id integer,
+    segment_name text,
+    closeness double precision,
+    status text not null,
+    status_reason text,
+    reason text,
+    as_of date not null,
+    run_id text not null,
+    updated_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 60);
+
+create table if not exists crm_ai.segment_profiles (
+    segment_id integer,
+    as_of date,
+    segment_name text not null,
+    customers bigint not null,
+    customer_share double precision not null,
+    revenue_share double precision not null,
+    median_recency_days double precision,
+    median_purchases_365d double precision,
+    median_revenue_365d double precision,
+    median_average_order_value double precision,
+    median_mean_gap_days double precision,
+    moved_in bigint not null,
+    moved_out bigint not null,
+    statement text not null,
+    chosen_because text not null,
+    run_id text not null,
+    primary key (segment_id, as_of)
+);
+
+create table if not exists crm_ai.segment_moves (
+    customer_id text,
+    as_of date,
+    run_id text,
+    from_segment_id integer not null,
+    from_segment_name text not null,
+    to_segment_id integer not null,
+    to_segment_name text not null,
+    moved_at timestamptz not null default clock_timestamp(),
+    primary key (customer_id, as_of, run_id)
+);
+create index if not exists segment_moves_run on crm_ai.segment_moves (run_id);
+
 -- Rows with personal data in them (whole source rows, old and new values) are for the owner role only; bi holds what
 -- business people read.
 revoke all on crm_ai.quarantine, crm_ai.write_ledger from public;

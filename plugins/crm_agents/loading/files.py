@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crm_agents.company import Company, Source
+from crm_agents.company import Company
+from crm_agents.company_settings import Source
 from crm_agents.errors import CrmAgentsError
 
 DELIMITERS = (",", ";", "\t", "|")

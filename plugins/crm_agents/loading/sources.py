@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crm_agents.company import Source
+from crm_agents.company_settings import Source
 from crm_agents.errors import CrmAgentsError
 from crm_agents.loading import duck
 from crm_agents.loading.files import SourceFile, check_columns, read_header, unpacked, wrong_encoding

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from crm_agents import postgres
-from crm_agents.company import Monitoring
+from crm_agents.company_settings import Monitoring
 from crm_agents.monitoring.limits import Judged, Measurement
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from crm_agents.company import Monitoring
+from crm_agents.company_settings import Monitoring
 from crm_agents.monitoring.limits import Measurement
 from crm_agents.monitoring.watch_list import WATCHED, Watched
 

@@ -82,12 +82,53 @@ def _seasons(connection: duckdb.DuckDBPyConnection, question: Question, company:
     sampling error of their day, because a company that grows gets surer of its rates. Days on which less than `GROWN` of today's
     population was there are left out: they tell of the company's beginning. None while there is too little of all that.
     """
-    source, horizon = question.source, question.horizon_days
-    lags = ", ".join(str(horizon + CUTOFF_STEP_DAYS * number) for number in range(1, company.prediction.cutoffs + 1))
-    hits = "n - hits" if source.is_absence else "hits"
+    lags = ", ".join(
+        str(question.horizon_days + CUTOFF_STEP_DAYS * number) for number in range(1, company.prediction.cutoffs + 1)
+    )
     cursor = connection.execute(
         f"""
-        with events as (
+        with {_rates(question, company)},
+        learnt as (
+            select r.back, r.n, ln(r.rate / avg(t.rate)) as value, r.variance + avg(t.variance) / count(*) as variance
+            from rates r join (select unnest([{lags}]) as lag) l on true join rates t on t.back = r.back + l.lag
+            group by r.back, r.n, r.rate, r.variance having count(*) = {company.prediction.cutoffs}
+        ),
+        moved as (
+            select l.back, l.n, l.value - coalesce(y.value, 0) as value, y.value as last_year,
+                sqrt(l.variance + coalesce(y.variance, 0)) as deviation
+            from learnt l left join learnt y on y.back = l.back + {YEAR_DAYS}
+        ),
+        today as (
+            from moved where back = 0
+        ),
+        past as (
+            select *, value / deviation as standardised from moved where back > {question.horizon_days} and back % {STEP_DAYS} = 0
+                and (last_year is not null) = (select last_year is not null from today)
+        )
+        select any_value(t.n) as entities, any_value(t.value) as value, any_value(t.last_year) as last_year,
+            median(p.value) as usual,
+            any_value(t.deviation) * greatest(
+                1, 1.4826 * mad(p.standardised), (quantile_cont(p.standardised, 0.95) - median(p.standardised)) / 1.645,
+                (median(p.standardised) - quantile_cont(p.standardised, 0.05)) / 1.645
+            ) as spread,
+            count(p.back) as windows
+        from today t left join past p on true
+        """
+    )
+    names = [column[0] for column in cursor.description or ()]
+    found = dict(zip(names, cursor.fetchone() or (), strict=True))
+    return found if found["value"] is not None and found["windows"] >= MIN_WINDOWS else None
+
+
+def _rates(question: Question, company: Company) -> str:
+    """Return common table expressions up to ``rates`` (back, n, rate, variance): the rate of each day, `back` days ago.
+
+    Each event moves two running sums, of those who have had one and of those whose next one comes within the horizon.
+    """
+    source, horizon = question.source, question.horizon_days
+    hits = "n - hits" if source.is_absence else "hits"
+    return f"""
+        events as (
             select distinct entity_id, happened_on from ({source.events})
             where is_positive and happened_on <= date '{question.as_of}'
         ),
@@ -117,34 +158,5 @@ def _seasons(connection: duckdb.DuckDBPyConnection, question: Question, company:
             select back, n, ({hits} + 0.5) / (n + 1) as rate, (n - {hits} + 0.5) / (n + 1) / ({hits} + 0.5) as variance
             from running
             where n >= greatest({company.monitoring.min_rows}, {GROWN} * (select n from running where back = 0))
-        ),
-        learnt as (
-            select r.back, r.n, ln(r.rate / avg(t.rate)) as value, r.variance + avg(t.variance) / count(*) as variance
-            from rates r join (select unnest([{lags}]) as lag) l on true join rates t on t.back = r.back + l.lag
-            group by r.back, r.n, r.rate, r.variance having count(*) = {company.prediction.cutoffs}
-        ),
-        moved as (
-            select l.back, l.n, l.value - coalesce(y.value, 0) as value, y.value as last_year,
-                sqrt(l.variance + coalesce(y.variance, 0)) as deviation
-            from learnt l left join learnt y on y.back = l.back + {YEAR_DAYS}
-        ),
-        today as (
-            from moved where back = 0
-        ),
-        past as (
-            select *, value / deviation as standardised from moved where back > {horizon} and back % {STEP_DAYS} = 0
-                and (last_year is not null) = (select last_year is not null from today)
         )
-        select any_value(t.n) as entities, any_value(t.value) as value, any_value(t.last_year) as last_year,
-            median(p.value) as usual,
-            any_value(t.deviation) * greatest(
-                1, 1.4826 * mad(p.standardised), (quantile_cont(p.standardised, 0.95) - median(p.standardised)) / 1.645,
-                (median(p.standardised) - quantile_cont(p.standardised, 0.05)) / 1.645
-            ) as spread,
-            count(p.back) as windows
-        from today t left join past p on true
-        """
-    )
-    names = [column[0] for column in cursor.description or ()]
-    found = dict(zip(names, cursor.fetchone() or (), strict=True))
-    return found if found["value"] is not None and found["windows"] >= MIN_WINDOWS else None
+    """.strip()

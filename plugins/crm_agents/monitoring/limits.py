@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from crm_agents.company import Monitoring
+from crm_agents.company_settings import Monitoring
 
 KINDS = 6  # volume, fill, distribution, input, score, label
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,11 +72,8 @@ class Outcome:
 def outcome(worlds: Worlds, name: str) -> Outcome:
     """Add up one world since the first simulated day."""
     it, first = worlds.companies[name], worlds.first_day
-    state, customers = it.simulation.state, len(it.simulation.traits)
-    start, end = it.second_of(first), it.second_of(it.day + 1)
-    closed = (it.deals.closed >= start) & (it.deals.closed < end)
-    left = state.is_gone & (state.churn_day >= first)
-    active = (it.simulation.traits.created_day < first) & (~state.is_gone | (state.churn_day >= first))
+    customers = len(it.simulation.traits)
+    (lost, active), (won, closed) = losses(it, first), wins(it, first)
     return Outcome(
         name=name,
         customers=customers,
@@ -83,12 +81,53 @@ def outcome(worlds: Worlds, name: str) -> Outcome:
         contact_cost=it.contacts.cost_cents / 100,
         contacts=it.contacts.made,
         expected_extra_orders=it.contacts.expected_orders,
-        customers_lost=int((left & active).sum()),
+        customers_lost=int(lost.sum()),
         active_at_start=int(active.sum()),
         deals_closed=int(closed.sum()),
-        deals_won=int((closed & (it.deals.outcome == WON)).sum()),
+        deals_won=int(won.sum()),
         deal_revenue=float(it.ledger.revenue(first, customers, deals=True).sum()),
     )
+
+
+def losses(company: LivingCompany, first_day: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each customer whether they left since `first_day`, and whether they were there then (0 or 1)."""
+    state = company.simulation.state
+    left = state.is_gone & (state.churn_day >= first_day)
+    active = (company.simulation.traits.created_day < first_day) & (~state.is_gone | left)
+    return (left & active).astype(float), active.astype(float)
+
+
+def wins(company: LivingCompany, first_day: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each customer how many of their deals were won since `first_day`, and how many were closed."""
+    deals, customers = company.deals, len(company.simulation.traits)
+    closed = (deals.closed >= company.second_of(first_day)) & (deals.closed < company.second_of(company.day + 1))
+    won = np.bincount(deals.customer[closed & (deals.outcome == WON)], minlength=customers)
+    return won.astype(float), np.bincount(deals.customer[closed], minlength=customers).astype(float)
+
+
+def rate_difference(
+    worlds: Worlds, other: str, events: Callable[[LivingCompany, int], tuple[np.ndarray, np.ndarray]]
+) -> Interval:
+    """Return how much higher the share of `events` (hits and cases of each customer) is in the agents' world than in `other`."""
+    mine, theirs = (events(company, worlds.first_day) for company in (worlds.agents, worlds.companies[other]))
+    return bootstrap_rates(mine, theirs, worlds.agents.history.seed)
+
+
+def bootstrap_rates(mine: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray], seed: int) -> Interval:
+    """Return hits / cases of `mine` less those of `theirs`, with a bootstrap interval over customers (Poisson(1) weights)."""
+    rng = np.random.default_rng(seed)
+    columns = np.stack([*mine, *theirs], axis=1)
+    columns = columns[columns.any(axis=1)]
+
+    def difference(sums: np.ndarray) -> np.ndarray:
+        hits, cases = sums[..., 0::2], np.maximum(sums[..., 1::2], 1)
+        rates = hits / cases
+        return rates[..., 0] - rates[..., 1]
+
+    draws = [difference(rng.poisson(1.0, (BLOCK, len(columns))) @ columns) for _ in range(RESAMPLES // BLOCK)]
+    low, high = np.quantile(np.concatenate(draws), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    differing = int((mine[0] != theirs[0]).sum())
+    return Interval(float(difference(columns.sum(axis=0))), float(low), float(high), differing)
 
 
 def revenue_difference(worlds: Worlds, other: str, *, until_day: int | None = None) -> Interval:

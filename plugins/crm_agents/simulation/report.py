@@ -8,13 +8,21 @@ from pathlib import Path
 from crm_agents.company import loaded_company
 from crm_agents.errors import CrmAgentsError
 from crm_agents.results import replace_section
-from crm_agents.simulation.comparison import Interval, Outcome, outcome, revenue_difference
+from crm_agents.simulation.comparison import (
+    Interval,
+    Outcome,
+    losses,
+    outcome,
+    rate_difference,
+    revenue_difference,
+    wins,
+)
 from crm_agents.simulation.learning import Week, weeks
 from crm_agents.simulation.policy import REST_DAYS
 from crm_agents.simulation.runner import Simulated
 from crm_agents.simulation.state import SimulationState
 from crm_agents.simulation.what_if import first_evening
-from crm_agents.simulation.worlds import TITLES, TWINS
+from crm_agents.simulation.worlds import TITLES, TWINS, Worlds
 
 SECTION = "simulation"
 
@@ -63,7 +71,9 @@ def _text(
         _why(outcomes, currency),
         _repeated(done.state),
         "**Churn and win rate.** No agent acts on churn or on deals yet: contacts win some back who were losing interest, "
-        "and deals differ only because firms stay or leave. Their differences are shown, not claimed.",
+        "and deals differ only because firms stay or leave. So these differences are shown, not claimed (percentage points, "
+        "95 % intervals as above):",
+        _rates(done.worlds),
         f"**Learning.** {len(trained)} trainings in {done.days} days, {promoted} promotions. "
         + (_learning(learnt) if learnt else "No score is old enough yet to be judged by what happened."),
         "![Revenue against the twins, and how well each week's scores told who would buy](images/learning.png)",
@@ -87,6 +97,19 @@ def _table(outcomes: dict[str, Outcome], currency: str) -> str:
         for name, it in outcomes.items()
     ]
     return "\n".join([head, *rows])
+
+
+def _rates(worlds: Worlds) -> str:
+    head = "| the agents' world against | customers lost | deals won |\n|---|---:|---:|"
+    rows = [
+        f"| {TITLES[name]} | {_points(rate_difference(worlds, name, losses))} | {_points(rate_difference(worlds, name, wins))} |"
+        for name in TWINS
+    ]
+    return "\n".join([head, *rows])
+
+
+def _points(it: Interval) -> str:
+    return f"{100 * it.value:+.2f} ({100 * it.low:+.2f} to {100 * it.high:+.2f})"
 
 
 def _why(outcomes: dict[str, Outcome], currency: str) -> str:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO
 
+import psutil
+
 from crm_agents.errors import CrmAgentsError
 from crm_agents.settings import Settings, load_settings
 from crm_agents.stack import supervisor
@@ -30,6 +32,7 @@ COMPONENTS = ("postgres", "mlflow", "airflow-scheduler", "airflow-api", "airflow
 NEED_AIRFLOW_TABLES = ("airflow-api", "airflow-dag-processor", "airflow-triggerer")
 SERVICES = {"postgres": "postgres", "airflow-api": "airflow", "mlflow": "mlflow"}
 HEALTHY_SECONDS = 600
+ENDING_SECONDS = 3.0  # for processes that outlive their supervisor by a moment
 LEAST_FREE_BYTES = 500 * 2**20
 
 Progress = Callable[[str, str], None]
@@ -201,9 +204,11 @@ def _wait_until_healthy(settings: Settings, components: Sequence[str], tell: Pro
 
 def _end_leftovers(settings: Settings, tell: Progress) -> int:
     found = leftovers(settings, supervisor.recorded_session(settings))
-    if found:
-        tell("leftovers", f"ending {len(found)} processes that nobody supervises any more")
-    return end_processes(found)
+    _gone, staying = psutil.wait_procs(found, timeout=ENDING_SECONDS)  # the others were on their way out
+    if staying:
+        noun = "process" if len(staying) == 1 else "processes"
+        tell("leftovers", f"ending {len(staying)} {noun} that nobody supervises any more")
+    return end_processes(staying)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from crm_agents import postgres
-from crm_agents.company import Monitoring
+from crm_agents.company_settings import Monitoring
 from crm_agents.monitoring import alarms
 from crm_agents.monitoring.limits import Measurement, judge
 

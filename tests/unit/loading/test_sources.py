@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_agents.company import Source
+from crm_agents.company_settings import Source
 from crm_agents.loading import sources
 from crm_agents.loading.files import SourceFile
 from crm_agents.loading.sources import stage

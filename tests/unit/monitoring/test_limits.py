@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crm_agents.company import Monitoring
+from crm_agents.company_settings import Monitoring
 from crm_agents.monitoring.alarms import sentence, shown
 from crm_agents.monitoring.limits import KINDS, Judged, Measurement, judge
 

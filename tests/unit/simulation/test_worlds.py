@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crm_agents.simulation.comparison import bootstrap_total, outcome, revenue_difference
+from crm_agents.simulation.comparison import (
+    bootstrap_rates,
+    bootstrap_total,
+    losses,
+    outcome,
+    rate_difference,
+    revenue_difference,
+    wins,
+)
 from crm_agents.simulation.policy import Habit, rfm
 from crm_agents.simulation.worlds import TITLES, TWINS, Worlds
 from crm_agents.simulator import Parameters
@@ -82,3 +90,21 @@ def test_the_interval_covers_and_narrows() -> None:
     assert not nothing.excludes_zero  # nobody differs: nothing can be told
     assert bootstrap_total(np.ones(100), 1).excludes_zero
     assert not bootstrap_total(np.ones(3), 1).excludes_zero
+
+
+def test_rate_intervals_cover_the_true_difference_as_often_as_they_claim() -> None:
+    rng = np.random.default_rng(11)
+    covered = 0
+    for trial in range(200):
+        cases = rng.poisson(1.5, 400).astype(float)
+        mine, theirs = (rng.binomial(cases.astype(int), share).astype(float) for share in (0.35, 0.30))
+        interval = bootstrap_rates((mine, cases), (theirs, cases), trial)
+        covered += interval.low <= 0.05 <= interval.high
+    assert 180 <= covered <= 198
+
+
+def test_rates_follow_from_what_the_worlds_came_to(month: Worlds) -> None:
+    theirs = outcome(month, "none")
+    ours = outcome(month, "agents")
+    assert rate_difference(month, "none", losses).value == pytest.approx(ours.churn - theirs.churn)
+    assert rate_difference(month, "none", wins).value == pytest.approx(ours.win_rate - theirs.win_rate)

@@ -74,15 +74,15 @@ def add_deals(books: Books, company: LivingCompany, which: np.ndarray, rng: np.r
     traits = company.simulation.traits
     table = opportunities.opportunities_table(begun, traits, company.leads, books.world)
     books.journal.insert("opportunities", table, some.created)
-    todo = activities.activities_table(books.world, traits, some, rng)
-    todo = books.renumbered(todo, "activity_id", "A", 8)
-    due, done = _seconds(todo["due_at"]), _seconds(todo["done_at"])
+    planned = activities.activities_table(books.world, traits, some, rng)
+    planned = books.renumbered(planned, "activity_id", "A", 8)
+    due, done = _seconds(planned["due_at"]), _seconds(planned["done_at"])
     set_at = np.maximum(due - 3 * DAY, int(some.created.max(initial=0)))
     is_done = done >= 0
-    open_rows = todo.select(["activity_id", "rep_id", "customer_id", "opportunity_id", "kind", "subject", "due_at"])
-    open_rows = open_rows.append_column("status", pa.array(["open"] * todo.num_rows, pa.string()))
+    open_rows = planned.select(["activity_id", "rep_id", "customer_id", "opportunity_id", "kind", "subject", "due_at"])
+    open_rows = open_rows.append_column("status", pa.array(["open"] * planned.num_rows, pa.string()))
     books.journal.insert("activities", open_rows, set_at)
-    later = todo.select(["activity_id", "done_at", "status"])
+    later = planned.select(["activity_id", "done_at", "status"])
     books.journal.update("activities", later, np.maximum(np.where(is_done, done, due + 8 * 3600), set_at + 60))
 
 
