@@ -53,7 +53,7 @@ class PanelForecaster(BaseForecaster):
         self._instances: pd.Index | None = None  # a single series has no instances to tell apart
         codes = np.zeros(len(y), dtype=int)
         if y.index.nlevels > 1:
-            codes, self._instances = pd.factorize(y.index.droplevel([-1]), sort=True)
+            codes, self._instances = pd.factorize(y.index.droplevel(-1), sort=True)  # type: ignore[arg-type]
         times = y.index.get_level_values(-1)
         self._index_names = list(y.index.names)
         if isinstance(times, pd.PeriodIndex):
