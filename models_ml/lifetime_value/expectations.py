@@ -118,16 +118,27 @@ class Outlook:
                 break
         return first, second
 
-    def quantile(self, probability: float) -> np.ndarray:
-        """Return the (u,) smallest numbers n with P(at most n purchases) >= `probability`."""
-        low, high = np.zeros(len(self.alive)), np.ones(len(self.alive))
-        while (beyond := self.at_least(high + 1) > 1 - probability).any():
-            low[beyond], high[beyond] = high[beyond] + 1, 2 * high[beyond] + 1
-        while (low < high).any():  # the answer lies in [low, high]
-            middle = np.floor((low + high) / 2)
-            enough = self.at_least(middle + 1) <= 1 - probability
-            high, low = np.where(enough, middle, high), np.where(enough, low, np.minimum(middle + 1, high))
-        return low
+
+def quantile_of(outlooks: list[Outlook], probability: float) -> np.ndarray:
+    """Return the (u,) smallest numbers n with P(at most n purchases) >= `probability`, by the outlooks' equal mixture."""
+    size = len(outlooks[0].alive)
+    low, high = np.zeros(size), np.zeros(size)
+
+    def reached(n: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        beyond = sum(outlook.at_least(n[rows] + 1, rows) for outlook in outlooks) / len(outlooks)
+        return np.asarray(beyond <= 1 - probability)
+
+    rows = np.arange(size)
+    while len(rows := rows[~reached(high, rows)]):  # up, until everybody's answer lies in [low, high]
+        low[rows], high[rows] = high[rows] + 1, 2 * high[rows] + 1
+    rows = np.flatnonzero(low < high)
+    while len(rows):
+        middle = np.floor((low + high) / 2)
+        enough = reached(middle, rows)
+        high[rows[enough]] = middle[rows[enough]]
+        low[rows[~enough]] = middle[rows[~enough]] + 1
+        rows = rows[low[rows] < high[rows]]
+    return low
 
 
 def _terms() -> Iterator[tuple[float, float]]:

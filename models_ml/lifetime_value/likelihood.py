@@ -2,8 +2,8 @@
 
 A customer buys with gaps that are Erlang(k, lambda), lambda ~ Gamma(r, alpha), and is lost after a purchase with probability
 p ~ Beta(a, b). Counted from the first repeat purchase that is BG/NBD (k = 1; Fader, Hardie and Lee 2005); when the customer may
-be lost right after the first purchase, MBG/NBD (k = 1; Batislam, Denizel and Filiztekin 2007) or MBG/CNBD-k (Platzer and Reutterer
-2016). All are one formula: x' chances to be lost so far, of which the last may have been taken,
+be lost right after the first purchase, MBG/NBD (k = 1; Batislam, Denizel and Filiztekin 2007) or MBG/CNBD-k (Platzer and
+Reutterer 2016). All are one formula: x' chances to be lost so far, of which the last may have been taken,
 
 L = a^(r) / G(r) x { B(a, b + x') / B(a, b) x sum_j<k (T - t_x)^j / j! G(r + kx + j) / (alpha + T)^(r + kx + j)    alive
                    + B(a + 1, b + x' - 1) / B(a, b) x G(r + kx) / (alpha + t_x)^(r + kx) }                         lost
