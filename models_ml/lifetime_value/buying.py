@@ -14,6 +14,7 @@ from models_ml.lifetime_value import config
 from models_ml.lifetime_value.expectations import (
     Outlook,
     conditional_expected_purchases,
+    delta_interval,
     probability_alive,
     quantile_of,
 )
@@ -50,6 +51,18 @@ class BuyingModel:
     def alive(self, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike) -> np.ndarray:
         """Return the (n,) mean over the members of P(alive)."""
         return np.mean([probability_alive(model, frequency, recency, T) for model in self.members], axis=0)
+
+    def alive_bounds(self, triples: Triples, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return (u,) bounds of P(alive): the mean of the members' intervals by the delta method.
+
+        They say how surely the estimates know P(alive); which of the members is right is not in them.
+        """
+
+        def of(model: PurchaseModel) -> np.ndarray:
+            return probability_alive(model, triples.frequency, triples.recency, triples.T)
+
+        found = [delta_interval(model, of, level=level, is_share=True) for model in self.members]
+        return np.mean([part.low for part in found], axis=0), np.mean([part.high for part in found], axis=0)
 
     def outlooks(self, weeks: float, triples: Triples) -> list[Outlook]:
         """Return the members' distributions of purchases in the next `weeks`."""

@@ -176,7 +176,7 @@ def delta_interval(
     gradient = np.array([(function(moved) - function(back)) / (2 * STEP) for moved, back in _moved(model)])
     free = np.isfinite(np.diag(model.covariance))
     covariance = model.covariance[np.ix_(free, free)]
-    gradient = gradient[free].reshape(int(free.sum()), -1)
+    gradient = gradient.reshape(len(free), value.size)[free]
     error = np.sqrt(np.maximum(np.einsum("iv,ij,jv->v", gradient, covariance, gradient), 0)).reshape(value.shape)
     width = float(ndtri((1 + level) / 2)) * error
     with np.errstate(divide="ignore", invalid="ignore"):

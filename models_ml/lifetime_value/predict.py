@@ -97,14 +97,15 @@ def predict(
     months : sequence of float
         Horizons.
     level : float
-        Probability of the intervals, which are about what the customer will really do, not about the expectation.
+        Probability of the intervals. Those of purchases and value are about what the customer will really do, that of
+        P(alive) about how surely it is known.
 
     Returns
     -------
     DataFrame
         One row a customer and horizon: customer_id, months, expected_purchases, purchases_low, purchases_high,
-        expected_value, value_low, value_high (NaN without a spending model), probability_alive (now), has_own_value,
-        is_extrapolated (the horizon is longer than the history that was learnt from).
+        expected_value, value_low, value_high (NaN without a spending model), has_own_value, is_extrapolated (the horizon is
+        longer than the history that was learnt from), probability_alive (now), alive_low, alive_high (`alive_bounds`).
 
     Raises
     ------
@@ -114,7 +115,13 @@ def predict(
     """
     _check(model, customers, months, level)
     triples = aggregate(*(customers[name] for name in VECTORS))
+    alive = model.buying.alive(triples.frequency, triples.recency, triples.T)
+    low, high = model.buying.alive_bounds(triples, level)
+    now = {"probability_alive": alive, "alive_low": low, "alive_high": high}
     frames = [_one_horizon(model, customers, triples, float(horizon), level) for horizon in months]
+    for name, values in now.items():
+        for frame in frames:
+            frame[name] = values[triples.inverse]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -139,7 +146,6 @@ def _one_horizon(
     low, high = purchase_bounds(model.buying, outlooks, level)
     place = triples.inverse
     expected = model.buying.expected(weeks, triples.frequency, triples.recency, triples.T)
-    alive = model.buying.alive(triples.frequency, triples.recency, triples.T)
     frame = pd.DataFrame(
         {
             config.ENTITY: customers[config.ENTITY].to_numpy(),
@@ -151,7 +157,6 @@ def _one_horizon(
     )
     for name, values in _value(model, customers, outlooks, place, expected[place], level).items():
         frame[name] = values
-    frame["probability_alive"] = alive[place]
     frame["is_extrapolated"] = weeks > model.longest_history
     return frame
 

@@ -80,9 +80,15 @@ def fit_models(days: pd.DataFrame, as_of: date) -> LifetimeValueModel:
     spending, typical, missing = _fit_spending(summary)
     buying = fit_buying(days, as_of)
     names = ", ".join(member.family.name for member in buying.members)
-    facts = {"method": f"mean of {names}; Gamma-Gamma", "as_of": as_of.isoformat(), "customers": len(summary)}
+    facts: dict[str, Any] = {
+        "method": f"mean of {names}; Gamma-Gamma",
+        "as_of": as_of.isoformat(),
+        "customers": len(summary),
+    }
     if missing:
         facts["spending_missing"] = missing
+    if spending:
+        facts["correlation_of_frequency_and_value"] = spending.correlation
     return LifetimeValueModel(buying, spending, typical, float(summary["T"].max()), facts)
 
 

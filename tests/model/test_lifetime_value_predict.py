@@ -46,6 +46,9 @@ def test_one_row_a_customer_and_horizon(trained: Trained, customers: pd.DataFram
     assert (found["purchases_low"] <= found["purchases_high"]).all()
     assert (found["value_low"] <= found["value_high"]).all()
     assert found["probability_alive"].between(0, 1).all()
+    assert found["probability_alive"].between(found["alive_low"] - 1e-9, found["alive_high"] + 1e-9).all()
+    assert (found["alive_high"] - found["alive_low"]).max() > 0.01
+    assert abs(trained.model.facts["correlation_of_frequency_and_value"]) < 0.3
     by_months = found.pivot(index="customer_id", columns="months", values="expected_value")
     assert (by_months[3] < by_months[6]).all()
     assert (by_months[6] < by_months[12]).all()
@@ -78,7 +81,8 @@ def test_rows_after_as_of_change_nothing(trained: Trained, log: pd.DataFrame) ->
     assert again.model.buying.to_dict() == trained.model.buying.to_dict()
     assert again.comparison == trained.comparison
     days = days_of_purchase(log)
-    pd.testing.assert_frame_equal(features(days, as_of), features(days[days["day"] < 10**9], as_of))
+    earlier = days_of_purchase(log[log["ordered_on"] <= pd.Timestamp(as_of)])
+    pd.testing.assert_frame_equal(features(days, as_of), features(earlier, as_of))
 
 
 def test_the_comparison_lies_before_as_of_and_names_a_champion(trained: Trained) -> None:
