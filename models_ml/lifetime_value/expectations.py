@@ -28,6 +28,8 @@ BLOCKS = 40
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(6)
 # Closer to a = 1 the closed form divides a difference by next to nothing; it is taken from both sides instead.
 NEAR_ONE = 1e-4
+# Beyond, all customers are lost alike (a and b at their limits) and the hypergeometric function is not a number.
+LARGE = 100.0
 STEP = 1e-4  # of the central differences of the delta method, in log parameters
 
 
@@ -208,7 +210,7 @@ def _per_triple(model: PurchaseModel, triples: Triples, t: np.ndarray) -> np.nda
     """Return the (u,) expected purchases of each triple in its own (u,) `t`."""
     if not np.isfinite(t).all() or (t < 0).any():
         raise ValueError("the time to look ahead must be a finite number, 0 or more")
-    if model.family.k > 1:
+    if model.family.k > 1 or model.a > LARGE:
         return Outlook(model, triples, t).moments()[0]
     if abs(model.a - 1) > NEAR_ONE:
         return _closed_form(model, triples, t)

@@ -76,6 +76,18 @@ def test_nothing_breaks_at_a_equal_to_one() -> None:
     assert (np.diff(around) <= 1e-9).all()
 
 
+def test_limits_of_the_parameters_stay_finite() -> None:
+    """When all customers are lost alike, a and b run to their limits with a fixed share a / (a + b)."""
+    found = [
+        conditional_expected_purchases(
+            known(Family(), (0.8, 4.0, scale * 0.1, scale * 0.9)), 52, [0, 5], [0, 20.0], [30.0] * 2
+        )
+        for scale in (900.0, 1100.0, 150_000.0)
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=5e-3)
+    np.testing.assert_allclose(found[1], found[2], rtol=2e-2)
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_bounds_and_directions(family: Family) -> None:
     model = known(family, CDNOW)
@@ -90,7 +102,7 @@ def test_bounds_and_directions(family: Family) -> None:
 
 
 def test_large_frequencies_overflow_nothing() -> None:
-    found = conditional_expected_purchases(known(Family(), CDNOW), 52, [3000, 800], [199.0, 100.0], [200.0, 200.0])
+    found = conditional_expected_purchases(known(Family(), CDNOW), 52, [3000, 800], [199.95, 100.0], [200.0, 200.0])
     assert 700 < found[0] < 800
     assert found[1] < 1e-3  # 800 purchases in 100 weeks, then none for 100: gone
     assert probability_alive(known(Family(), CDNOW), [800], [100.0], [200.0])[0] < 1e-12
