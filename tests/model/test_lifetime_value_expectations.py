@@ -103,7 +103,7 @@ def test_bounds_and_directions(family: Family) -> None:
 
 def test_large_frequencies_overflow_nothing() -> None:
     found = conditional_expected_purchases(known(Family(), CDNOW), 52, [3000, 800], [199.95, 100.0], [200.0, 200.0])
-    assert 700 < found[0] < 800
+    assert 650 < found[0] < 763  # 15 a week for 52 weeks, some of them lost on the way
     assert found[1] < 1e-3  # 800 purchases in 100 weeks, then none for 100: gone
     assert probability_alive(known(Family(), CDNOW), [800], [100.0], [200.0])[0] < 1e-12
 

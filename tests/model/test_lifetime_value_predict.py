@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -36,6 +37,11 @@ def trained(log: pd.DataFrame) -> Trained:
 @pytest.fixture(scope="module")
 def customers(log: pd.DataFrame) -> pd.DataFrame:
     return summarise(days_of_purchase(log), last_day() - timedelta(weeks=13))
+
+
+def text(model: BuyingModel) -> str:
+    """The model as JSON: a standard error that is not a number equals itself there."""
+    return json.dumps(model.to_dict())
 
 
 def test_one_row_a_customer_and_horizon(trained: Trained, customers: pd.DataFrame) -> None:
@@ -78,7 +84,7 @@ def test_intervals_hold_what_they_promise() -> None:
 def test_rows_after_as_of_change_nothing(trained: Trained, log: pd.DataFrame) -> None:
     as_of = last_day() - timedelta(weeks=13)
     again = train(log[log["ordered_on"] <= pd.Timestamp(as_of)], as_of, 91)
-    assert again.model.buying.to_dict() == trained.model.buying.to_dict()
+    assert text(again.model.buying) == text(trained.model.buying)
     assert again.comparison == trained.comparison
     days = days_of_purchase(log)
     earlier = days_of_purchase(log[log["ordered_on"] <= pd.Timestamp(as_of)])
@@ -105,7 +111,7 @@ def test_the_level_is_learnt_where_the_models_miss_it() -> None:
     assert len(less.origins) == len(config.ORIGINS)
     for row in less.origins:
         assert row["predicted"] > row["purchases"]
-    assert BuyingModel.from_dict(less.to_dict()).to_dict() == less.to_dict()
+    assert text(BuyingModel.from_dict(less.to_dict())) == text(less)
 
 
 def test_models_survive_plain_files(trained: Trained, customers: pd.DataFrame, tmp_path: Path) -> None:
