@@ -210,7 +210,7 @@ def _per_triple(model: PurchaseModel, triples: Triples, t: np.ndarray) -> np.nda
     """Return the (u,) expected purchases of each triple in its own (u,) `t`."""
     if not np.isfinite(t).all() or (t < 0).any():
         raise ValueError("the time to look ahead must be a finite number, 0 or more")
-    if model.family.k > 1 or model.a > LARGE:
+    if model.family.k > 1 or model.a + model.b > LARGE:
         return Outlook(model, triples, t).moments()[0]
     if abs(model.a - 1) > NEAR_ONE:
         return _closed_form(model, triples, t)
