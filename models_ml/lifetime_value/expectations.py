@@ -215,7 +215,7 @@ def _per_triple(model: PurchaseModel, triples: Triples, t: np.ndarray) -> np.nda
     if abs(model.a - 1) > NEAR_ONE:
         return _closed_form(model, triples, t)
     sides = (replace(model, a=1 - NEAR_ONE), replace(model, a=1 + NEAR_ONE))
-    return sum(_closed_form(side, triples, t) for side in sides) / 2
+    return np.mean([_closed_form(side, triples, t) for side in sides], axis=0)
 
 
 def _closed_form(model: PurchaseModel, triples: Triples, t: np.ndarray) -> np.ndarray:

@@ -164,7 +164,7 @@ def _model(maximum: Maximum, x: np.ndarray, value: np.ndarray, scale: float, *, 
     errors = parameters * np.sqrt(np.diag(maximum.covariance))
     varies = np.ptp(x) > 0 and np.ptp(value) > 0
     return GammaGamma(
-        *map(float, parameters),
+        **dict(zip(NAMES, parameters.tolist(), strict=True)),
         standard_errors=dict(zip(NAMES, map(float, errors), strict=True)),
         covariance=maximum.covariance,
         log_likelihood=float(maximum.log_likelihood - len(x) * np.log(scale)),

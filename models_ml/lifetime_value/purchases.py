@@ -166,8 +166,8 @@ def _model(
     purchases = float(triples.weight @ triples.frequency)
     value = maximum.log_likelihood - family.k * purchases * np.log(scale)
     return PurchaseModel(
-        family,
-        *map(float, parameters),
+        family=family,
+        **dict(zip(NAMES, parameters.tolist(), strict=True)),
         standard_errors=dict(zip(NAMES, map(float, errors), strict=True)),
         covariance=maximum.covariance,
         log_likelihood=float(value + _log_density_of_gaps(family.k, triples, sum_log_gaps)),
