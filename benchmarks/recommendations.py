@@ -75,7 +75,7 @@ def accuracy(folder: Path) -> str:
         [
             "## Recommendations on online_retail",
             "",
-            f"Ten products for each of the {popular['customers']:,.0f} customers who had bought before {LAST_KNOWN} and came back "
+            f"Ten products for each of the {popular['customers']:,.0f} customers who had bought by {LAST_KNOWN} and came back "
             f"in the {config.HORIZON_DAYS} days after it. Recall: hits / distinct products bought, mean over customers. New: "
             "products that the customer had not bought before. Written by `benchmarks/recommendations.py --data DIR --report "
             "docs/results.md`.",

@@ -1,0 +1,162 @@
+"""Fit everything on one company's purchases, and choose the champion inside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models_ml.lifetime_value import config
+from models_ml.lifetime_value.buying import fit_buying, too_thin
+from models_ml.lifetime_value.evaluate import baseline, grade, metrics
+from models_ml.lifetime_value.features import FEATURES, features
+from models_ml.lifetime_value.gamma_gamma import GammaGamma, conditional_mean_value, fit_gamma_gamma, has_own_value
+from models_ml.lifetime_value.history import DAYS_PER_WEEK, days_of_purchase, summarise, what_followed
+from models_ml.lifetime_value.predict import LifetimeValueModel
+from models_ml.lifetime_value.two_part import TwoPart, fit_two_part, predict_two_part
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one training run fitted and found.
+
+    Parameters
+    ----------
+    model : LifetimeValueModel
+        Models of buying and spending.
+    trees : TwoPart or None
+        None when the history is too short or too few bought for them; `comparison` says why.
+    champion : str
+        "models" or "trees": the better grade on the inner holdout, with one grade the lower RMSE of value.
+    comparison : dict
+        Of the inner holdout: from, until, and by contender (models, trees, baseline) the metrics of `evaluate.metrics` on value,
+        with grade; "trees_missing" says why there are no trees.
+    """
+
+    model: LifetimeValueModel
+    trees: TwoPart | None
+    champion: str
+    comparison: dict[str, Any]
+
+
+def train(purchases: pd.DataFrame, as_of: date, horizon_days: int, *, seed: int = config.SEED) -> Trained:
+    """Fit on all purchases up to `as_of`; compare on the last `horizon_days` before it.
+
+    Parameters
+    ----------
+    purchases : DataFrame
+        customer_id, ordered_on and amount (optional); see `history.days_of_purchase`. Rows after `as_of` are not read.
+    horizon_days : int
+        Length of the inner holdout, and of the time that the trees predict.
+
+    Raises
+    ------
+    ValueError
+        With the reason, when there is too little to learn from.
+    """
+    days = days_of_purchase(
+        purchases[pd.to_datetime(purchases["ordered_on"]) < pd.Timestamp(as_of + timedelta(days=1))]
+    )
+    reason = too_thin(summarise(days, as_of))
+    if reason:
+        raise ValueError(reason)
+    model = fit_models(days, as_of)
+    comparison = compare(days, as_of, horizon_days, seed=seed)
+    champion = comparison.get("champion", "models")
+    try:
+        trees = _fit_trees(days, as_of, horizon_days, seed)
+    except ValueError as error:
+        trees, champion = None, "models"
+        comparison["trees_missing"] = str(error)
+    return Trained(model, trees, champion, comparison)
+
+
+def fit_models(days: pd.DataFrame, as_of: date) -> LifetimeValueModel:
+    """Fit the models of buying and of spending on what is known at `as_of` (days from `history.days_of_purchase`)."""
+    summary = summarise(days, as_of)
+    spending, typical, missing = _fit_spending(summary)
+    buying = fit_buying(days, as_of)
+    names = ", ".join(member.family.name for member in buying.members)
+    facts: dict[str, Any] = {
+        "method": f"mean of {names}; Gamma-Gamma",
+        "as_of": as_of.isoformat(),
+        "customers": len(summary),
+    }
+    if missing:
+        facts["spending_missing"] = missing
+    if spending:
+        facts["correlation_of_frequency_and_value"] = spending.correlation
+    return LifetimeValueModel(buying, spending, typical, float(summary["T"].max()), facts)
+
+
+def _fit_spending(summary: pd.DataFrame) -> tuple[GammaGamma | None, float, str | None]:
+    frequency, value = summary["frequency"].to_numpy(), summary["mean_value"].to_numpy()
+    own = value[has_own_value(frequency, value)]
+    try:
+        return fit_gamma_gamma(frequency, value), float(own.mean()), None
+    except ValueError as error:
+        return None, 0.0, str(error)
+
+
+def expected_value(model: LifetimeValueModel, summary: pd.DataFrame, weeks: float) -> np.ndarray:
+    """Return the (n,) expected value in the next `weeks`; purchases where nothing is known of value."""
+    count = model.buying.expected(weeks, summary["frequency"], summary["recency"], summary["T"])
+    if model.spending is None:
+        return count
+    mean = conditional_mean_value(model.spending, summary["frequency"], summary["mean_value"])
+    return count * np.where(np.isfinite(mean), mean, model.typical_value)
+
+
+def compare(days: pd.DataFrame, as_of: date, horizon_days: int, *, seed: int = config.SEED) -> dict[str, Any]:
+    """Fit as of `horizon_days` before `as_of`, judge on the time since; see `Trained.comparison`.
+
+    Parameters
+    ----------
+    days : DataFrame
+        From `history.days_of_purchase`.
+    """
+    origin = as_of - timedelta(days=horizon_days)
+    summary = summarise(days, origin)
+    reason = too_thin(summary)
+    if reason:
+        return {"missing": f"{horizon_days} days before {as_of} there was too little to compare on: {reason}"}
+    actual = what_followed(days, summary[config.ENTITY], origin, as_of)["value"].to_numpy()
+    weeks = horizon_days / DAYS_PER_WEEK
+    predicted = {
+        "models": expected_value(fit_models(days, origin), summary, weeks),
+        "baseline": baseline(days, origin, horizon_days)["expected_value"].to_numpy(),
+    }
+    found: dict[str, Any] = {"from": origin.isoformat(), "until": as_of.isoformat()}
+    try:
+        trees = _fit_trees(days, origin, horizon_days, seed)
+        predicted["trees"] = predict_two_part(trees, features(days, origin))["expected_value"].to_numpy()
+    except ValueError as error:
+        found["trees_missing"] = str(error)
+    frequency = summary["frequency"].to_numpy()
+    found |= {name: metrics(values, actual, frequency) for name, values in predicted.items()}
+    return found | _verdict(found)
+
+
+def _verdict(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the champion, the better grade first and the lower RMSE then, and its grade."""
+    rule = found["baseline"]["top_20_caught"]
+    if rule is None:
+        return {"champion": "models", "grade": None}
+    grades = {name: grade(found[name]["top_20_caught"], rule) for name in ("models", "trees") if name in found}
+    champion = min(grades, key=lambda name: (grades[name], found[name]["rmse"]))
+    return {"champion": champion, "grade": grades[champion], "grades": grades}
+
+
+def _fit_trees(days: pd.DataFrame, as_of: date, horizon_days: int, seed: int) -> TwoPart:
+    """Fit the trees on the last horizon before `as_of`."""
+    cutoff = as_of - timedelta(days=horizon_days)
+    frame = features(days, cutoff)
+    if frame.empty:
+        raise ValueError(
+            f"nobody had bought {horizon_days} days before {as_of}, so trees have no history to learn from"
+        )
+    label = what_followed(days, frame[config.ENTITY], cutoff, as_of)
+    return fit_two_part(frame, FEATURES, label["purchases"].to_numpy(), label["value"].to_numpy(), seed=seed)
