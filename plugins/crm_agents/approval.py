@@ -123,13 +123,13 @@ def measure(
     return Difference(existing, moved, lost, new, total, moves, tuple(largest))
 
 
-def limits_exceeded(difference: Difference, limits: WriteBack) -> list[str]:
+def limits_exceeded(difference: Difference, limits: WriteBack, of_what: str = "of the scores") -> list[str]:
     """Return, in words, which limits `difference` exceeds (none: no approval is needed)."""
     if not difference.existing:
         return []
     shares = (
-        (difference.moved, limits.approval_above_share, "of the scores would change"),
-        (difference.lost, limits.approval_above_deleted, "of the scores would be lost"),
+        (difference.moved, limits.approval_above_share, f"{of_what} would change"),
+        (difference.lost, limits.approval_above_deleted, f"{of_what} would be lost"),
     )
     found = [
         f"{count / difference.existing:.1%} {what}, more than {limit:.0%} (write_back.{name})"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crm_agents import lake, postgres
 from crm_agents.agents.frame import AgentRun, BlastRadius
+from crm_agents.approval import Difference, limits_exceeded
 from crm_agents.company_settings import WriteBack
 from crm_agents.errors import CrmAgentsError
 from crm_agents.writeback import Target
@@ -85,39 +86,45 @@ def blast_radius(
     """Compare the `decisions` of `run` with the segments that stand, and judge how many customers would move."""
     connection.execute(
         f"create or replace temp table moves as select old.segment_name as old_name, new.segment_name as new_name, "
-        f"old.segment_id is distinct from new.segment_id as is_move from postgres_query('crm_db', "
-        f"'select customer_id, segment_id, segment_name from crm_ai.customer_segments where segment_id is not null "
-        f"and as_of <= ''{run.as_of}''') old "
-        f"join {decisions} new on new.customer_id = old.customer_id and new.run_id = '{run.run_id}'"
+        f"new.segment_id <> old.segment_id as is_move, new.segment_id is null as is_lost "
+        f"from postgres_query('crm_db', 'select customer_id, segment_id, segment_name from crm_ai.customer_segments "
+        f"where segment_id is not null and as_of <= ''{run.as_of}''') old "
+        f"join (from {decisions} where run_id = '{run.run_id}') new using (customer_id)"
     )
+    counts = "select count(*) filter (is_move), count(*) filter (is_lost) from moves"
+    moved, lost = connection.execute(counts).fetchone() or (0, 0)
     with postgres.connect() as crm:
         row = crm.execute(
             "select count(*) from crm_ai.customer_segments where segment_id is not null and as_of <= %s", (run.as_of,)
         ).fetchone()
-    existing = int(row[0]) if row else 0
-    if not existing:
+    difference = Difference(existing=int(row[0]) if row else 0, moved=moved, lost=lost)
+    if not difference.existing:
         return BlastRadius("No segment stands in the CRM that this run could change.", False)
-    moved = connection.execute("select count(*) filter (is_move) from moves").fetchone()
-    share = (moved[0] if moved else 0) / existing
-    summary = f"{moved[0] if moved else 0:,} of {existing:,} customers ({share:.1%}) would move to another segment"
-    limit = limits.approval_above_share
-    if limit is None or share <= limit:
-        return BlastRadius(f"{summary}.", False)
+    summary = (
+        f"{moved:,} of {difference.existing:,} customers ({moved / difference.existing:.1%}) would move to another segment, "
+        f"{lost:,} would have none any more"
+    )
+    exceeded = limits_exceeded(difference, limits, "of the segments")
+    if not exceeded:
+        return BlastRadius(f"{summary}; within what a run may do by itself.", False)
+    return BlastRadius(f"{summary}; {'; '.join(exceeded)}.", True, _where_to(connection, run, exceeded))
+
+
+def _where_to(connection: duckdb.DuckDBPyConnection, run: AgentRun, exceeded: list[str]) -> str:
+    """Return how many customers would go from which segments to which, as Markdown for the person who approves."""
     largest = connection.execute(
-        f"select old_name, coalesce(new_name, 'none'), count(*) from moves where is_move group by all "
+        "select old_name, coalesce(new_name, 'none'), count(*) from moves where is_move or is_lost group by all "
         f"order by 3 desc, 1, 2 limit {SHOWN}"
     ).fetchall()
-    lines = [f"| {old} | {new} | {count:,} |" for old, new, count in largest]
-    table = "\n".join(
+    return "\n".join(
         [
-            f"Run **{run.run_id}** as of {run.as_of}: {summary}, more than {limit:.0%} (write_back.approval_above_share).",
+            f"Run **{run.run_id}** (as of {run.as_of}) waits because {'; '.join(exceeded)}.",
             "",
             "| from | to | customers |",
             "|---|---|---:|",
-            *lines,
+            *(f"| {old} | {new} | {count:,} |" for old, new, count in largest),
         ]
     )
-    return BlastRadius(f"{summary}, more than {limit:.0%}.", True, table)
 
 
 def write_moves(run: AgentRun) -> int:

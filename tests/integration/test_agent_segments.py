@@ -128,6 +128,17 @@ def test_many_moves_need_approval_and_show_where_they_lead(company_home: Path) -
     ).table
 
 
+def test_losing_many_segments_needs_approval(company_home: Path) -> None:
+    work("then", day=CUTOFFS.test)
+    run = AgentRun("empty", agent.AGENT, DAY)
+    agent.not_scored(run, "nothing to go by")
+    agent.decide(run, COMPANY)
+    radius = agent.blast_radius(run, COMPANY)
+    assert radius.needs_approval
+    assert "of the segments would be lost, more than 15% (write_back.approval_above_deleted)" in radius.summary
+    assert "| none |" in radius.table
+
+
 def test_a_backfill_writes_nothing_that_stands(company_home: Path) -> None:
     work("now")
     before = ask(SEGMENTS)
