@@ -66,24 +66,31 @@ def candidates(known: History, autoencoder: LinearAutoencoder, rows: np.ndarray)
     return Candidates(place, column, _features(known, rows[place], column, alike[place, column]))
 
 
-def fit(months: list[tuple[History, np.ndarray, sparse.csr_matrix]], *, seed: int, threads: int) -> xgb.Booster:
-    """Fit on earlier months.
+def lesson(known: History, rows: np.ndarray, bought: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and label (bought within the horizon) of the candidates of a month that is over.
 
     Parameters
     ----------
-    months : list of (history, rows, bought)
-        What was known on a day, the customers who came back within the horizon, and the (len(rows), products) matrix of what
-        they bought then.
+    known : History
+        What was known when the month began.
+    rows : ndarray
+        The customers who came back in it.
+    bought : csr_matrix of shape (len(rows), products)
+        What they bought then.
     """
-    features, label = [], []
-    for known, rows, bought in months:
-        autoencoder = LinearAutoencoder(known)
-        for start in range(0, len(rows), config.BLOCK_ROWS):
-            block = slice(start, start + config.BLOCK_ROWS)
-            found = candidates(known, autoencoder, rows[block])
-            features.append(found.features)
-            label.append(np.asarray(bought[block].toarray()[found.place, found.column] > 0))
-    data = xgb.QuantileDMatrix(np.vstack(features), label=np.concatenate(label), nthread=threads)
+    features, label, autoencoder = [], [], LinearAutoencoder(known)
+    for start in range(0, len(rows), config.BLOCK_ROWS):
+        block = slice(start, start + config.BLOCK_ROWS)
+        found = candidates(known, autoencoder, rows[block])
+        features.append(found.features)
+        label.append(np.asarray(bought[block].toarray()[found.place, found.column] > 0))
+    return np.vstack(features), np.concatenate(label)
+
+
+def fit(lessons: list[tuple[np.ndarray, np.ndarray]], *, seed: int, threads: int) -> xgb.Booster:
+    """Fit on the `lesson` of each of some months."""
+    features, label = (np.concatenate(parts) for parts in zip(*lessons, strict=True))
+    data = xgb.QuantileDMatrix(features, label=label, nthread=threads)
     return xgb.train({**config.RANKER_PARAMETERS, "seed": seed, "nthread": threads}, data, config.RANKER_ROUNDS)
 
 

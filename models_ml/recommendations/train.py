@@ -8,10 +8,9 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-import xgboost as xgb
 
 from models_ml.recommendations import config, ranker
-from models_ml.recommendations.evaluate import judge, month_after, months_before
+from models_ml.recommendations.evaluate import Month, judge, month_after, months_before
 from models_ml.recommendations.history import History, history
 from models_ml.recommendations.scorers import CoPurchase, LinearAutoencoder, PersonalFrequency, Popularity, Scorer
 
@@ -40,6 +39,15 @@ class Trained:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Month:
+    """A month that is over: what was known before it, what was bought in it, and what the ranker learns from that."""
+
+    known: History
+    after: Month
+    lesson: tuple[np.ndarray, np.ndarray] | None
+
+
 def train(purchases: pd.DataFrame, as_of: date, *, seed: int = config.SEED, threads: int = 2) -> Trained:
     """Choose by recall on the month that ends with `as_of`, then fit on all purchases up to `as_of`.
 
@@ -55,53 +63,54 @@ def train(purchases: pd.DataFrame, as_of: date, *, seed: int = config.SEED, thre
         When nothing was bought by `as_of`.
     """
     purchases = purchases[pd.to_datetime(purchases["bought_on"]) <= pd.Timestamp(as_of)]
-    known = history(purchases, as_of)
-    validation = _validate(purchases, as_of, seed, threads)
+    known, months = history(purchases, as_of), _months(purchases, as_of, seed)
+    validation = _validate(months, seed, threads)
     if not validation:
-        scorer = PersonalFrequency(known)
         return Trained(
-            scorer, known, {}, "Too few customers came back in a known month to compare: what each buys most."
+            PersonalFrequency(known),
+            known,
+            {},
+            "Too few customers came back in a known month to compare: what each buys most.",
         )
     chosen = max(validation, key=lambda name: (validation[name]["recall"], validation[name]["ndcg"], name))
-    return Trained(_fitted(chosen, purchases, known, seed, threads), known, validation, _why(chosen, validation))
+    scorer = SIMPLE[chosen](known) if chosen in SIMPLE else _ranker(known, months[: config.RANKER_MONTHS], seed, threads)
+    return Trained(scorer or PersonalFrequency(known), known, validation, _why(chosen, validation))
 
 
-def _fitted(chosen: str, purchases: pd.DataFrame, known: History, seed: int, threads: int) -> Scorer:
-    if chosen in SIMPLE:
-        return SIMPLE[chosen](known)
-    booster = _fit_ranker(purchases, months_before(known.as_of, config.RANKER_MONTHS), seed, threads)
-    return ranker.Ranker(known, booster) if booster else PersonalFrequency(known)
-
-
-def _validate(purchases: pd.DataFrame, as_of: date, seed: int, threads: int) -> dict[str, dict[str, float]]:
-    """Return the metrics of each candidate on the last month; each is fitted on what was known before it."""
-    (day,) = months_before(as_of, 1)
-    before = _before(purchases, day)
-    if before is None:
-        return {}
-    month = month_after(purchases, before)
-    if len(month.rows) < config.FEWEST_RETURNING:
-        return {}
-    scorers: list[Scorer] = [make(before) for make in SIMPLE.values()]
-    booster = _fit_ranker(purchases, months_before(day, config.RANKER_MONTHS), seed, threads)
-    if booster:
-        scorers.append(ranker.Ranker(before, booster))
-    return {scorer.name: judge(scorer, before, month) for scorer in scorers}
-
-
-def _fit_ranker(purchases: pd.DataFrame, days: list[date], seed: int, threads: int) -> xgb.Booster | None:
-    """Fit the ranker on the months after `days`; None where too few customers came back in them."""
-    months = []
-    for number, day in enumerate(days):
+def _months(purchases: pd.DataFrame, as_of: date, seed: int) -> list[_Month]:
+    """Return the last months, newest first: one to judge on, and those that the ranker learns from, for each of two days."""
+    found = []
+    for number, day in enumerate(months_before(as_of, config.RANKER_MONTHS + 1)):
         known = _before(purchases, day)
         if known is None:
-            continue
-        month = month_after(purchases, known)
-        chosen = np.sort(np.random.default_rng(seed + number).permutation(len(month.rows))[: config.RANKER_CUSTOMERS])
-        months.append((known, month.rows[chosen], month.bought[chosen]))
-    if sum(len(rows) for _, rows, _ in months) < config.FEWEST_RETURNING or not any(b.nnz for _, _, b in months):
+            break  # nothing was bought before that day, nor before an earlier one
+        after = month_after(purchases, known)
+        if len(after.rows):
+            rng = np.random.default_rng(seed + number)
+            chosen = np.sort(rng.permutation(len(after.rows))[: config.RANKER_CUSTOMERS])
+            found.append(_Month(known, after, ranker.lesson(known, after.rows[chosen], after.bought[chosen])))
+        else:
+            found.append(_Month(known, after, None))
+    return found
+
+
+def _validate(months: list[_Month], seed: int, threads: int) -> dict[str, dict[str, float]]:
+    """Return the metrics of each candidate on the last month; each is fitted on what was known before it."""
+    if not months or len(months[0].after.rows) < config.FEWEST_RETURNING:
+        return {}
+    known, after = months[0].known, months[0].after
+    scorers: list[Scorer | None] = [make(known) for make in SIMPLE.values()]
+    scorers.append(_ranker(known, months[1:], seed, threads))
+    return {scorer.name: judge(scorer, known, after) for scorer in scorers if scorer}
+
+
+def _ranker(known: History, months: list[_Month], seed: int, threads: int) -> Scorer | None:
+    """Return the ranker that has learnt from `months`; None where too few customers came back in them."""
+    lessons = [month.lesson for month in months if month.lesson]
+    returning = sum(min(len(month.after.rows), config.RANKER_CUSTOMERS) for month in months)
+    if returning < config.FEWEST_RETURNING or not any(label.any() for _, label in lessons):
         return None
-    return ranker.fit(months, seed=seed, threads=threads)
+    return ranker.Ranker(known, ranker.fit(lessons, seed=seed, threads=threads))
 
 
 def _before(purchases: pd.DataFrame, day: date) -> History | None:
