@@ -165,15 +165,19 @@ class AirflowClient:
         """Return one run as it is now."""
         return _dag_run(self._server.json("GET", _run_path(dag_id, run_id)))
 
-    def runs(self, dag_id: str | None = None, since: datetime | None = None) -> list[DagRun]:
+    def runs(self, dag_id: str | None = None, since: datetime | None = None, *, active: bool = False) -> list[DagRun]:
         """Return runs of one DAG or of all, however they were started, oldest first.
 
         Parameters
         ----------
         since : datetime, optional
             Leave out runs that were due earlier (timezone aware).
+        active : bool
+            Only those that have not ended.
         """
-        params = {"order_by": "run_after", **({"run_after_gte": since.isoformat()} if since else {})}
+        params: dict[str, Any] = {"order_by": "run_after", **({"run_after_gte": since.isoformat()} if since else {})}
+        if active:
+            params["state"] = ["queued", "running"]
         path = f"/dags/{quote(dag_id) if dag_id else '~'}/dagRuns"
         return [_dag_run(record) for record in self._server.pages(path, "dag_runs", params)]
 

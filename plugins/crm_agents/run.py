@@ -18,6 +18,7 @@ POLL_SECONDS = 0.5
 # How long an asset event may take to become a run of the DAG that waits for it.
 HANDOVER_SECONDS = 60.0
 SETTLE_SECONDS = 2.0
+ASSET_TRIGGERED = "asset_triggered__"  # how Airflow begins the ids of such runs
 
 Tell = Callable[[str, str], None]
 
@@ -93,6 +94,8 @@ def _follow(client: AirflowClient, dag_id: str, conf: dict[str, Any], tell: Tell
             tell(run.dag_id, _progress(run, client.url))
             quiet_since = None
         is_waiting = is_chain and _add_followers(client, runs, handed_over)
+        if is_chain and not is_waiting and all(run.is_finished for run in runs.values()):
+            _add_neighbours(client, runs)
         if is_waiting or not all(run.is_finished for run in runs.values()):
             quiet_since = None
         elif quiet_since is None:
@@ -145,6 +148,13 @@ def _add_followers(
         else:
             handed_over[key] = -1
     return is_waiting
+
+
+def _add_neighbours(client: AirflowClient, runs: dict[tuple[str, str], RunOfDag]) -> None:
+    """Add the runs under way that assets started elsewhere: the watcher's chain may have been quicker with a part of the work."""
+    for run in client.runs(active=True):
+        if run.run_id.startswith(ASSET_TRIGGERED):
+            runs.setdefault((run.dag_id, run.run_id), RunOfDag(run.dag_id, run.run_id))
 
 
 def _is_busy(client: AirflowClient, dag_id: str) -> bool:
