@@ -20,10 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from models_ml.core.blend import float_matrix
+from models_ml.core.propensity.parts import fit_blend
+from models_ml.core.propensity.rows import label, usable_features
+from models_ml.core.propensity.settings import SEED
+from models_ml.core.propensity.tuning import LEVEL_RULES, calibration_line, choose
 from models_ml.purchase_propensity import config
-from models_ml.purchase_propensity.features import label, usable_features
-from models_ml.purchase_propensity.parts import fit_blend
-from models_ml.purchase_propensity.tuning import LEVEL_RULES, calibration_line, choose
 
 console = Console()
 SPACING_DAYS = 30
@@ -52,7 +53,13 @@ def read(horizon_days: int, cutoffs: int, as_of: date | None) -> pd.DataFrame:
     with lake.connect() as connection:
         as_of = as_of or marts.company_as_of(connection, company)
     days = marts.training_cutoffs(company, as_of, first_purchase_on(as_of)).train
-    marts.build(as_of=as_of, run_id="calibration-level", company=company, cutoffs=days, label_cutoffs=days)
+    marts.build(
+        as_of=as_of,
+        run_id="calibration-level",
+        company=company,
+        cutoffs=days,
+        label_windows=[(day, horizon_days) for day in days],
+    )
     chosen = ", ".join(f"date '{day}'" for day in days)
     with lake.connect() as connection:
         return connection.execute(
@@ -76,20 +83,21 @@ def compare(rows: pd.DataFrame, horizon_days: int, cutoffs: int = 6) -> pd.DataF
 
 
 def _briers(fitted: pd.DataFrame, held: pd.DataFrame, horizon_days: int) -> dict[str, float]:
-    truth = label(held)
-    features = usable_features(fitted)
-    choice = choose(fitted, features, horizon_days, config.SEED, 2)
+    truth = label(held, config)
+    features = usable_features(fitted, config)
+    choice = choose(fitted, features, config, horizon_days, SEED, 2)
     blend = fit_blend(
         fitted,
         features,
+        config,
         learning_rate=choice.learning_rate,
         tree_weight=choice.tree_weight,
-        seed=config.SEED,
+        seed=SEED,
         threads=2,
     )
     scores: dict[str, float] = {"n": len(held), "base rate": float(truth.mean())}
     for rule in LEVEL_RULES:
-        slope, intercept = calibration_line(rule, blend, fitted, choice)
+        slope, intercept = calibration_line(rule, blend, fitted, choice, config)
         model = replace(blend, slope=slope, intercept=intercept)
         scores[rule] = float(np.mean((model.probability(float_matrix(held, model.features)) - truth) ** 2))
     return scores

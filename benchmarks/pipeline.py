@@ -282,7 +282,7 @@ def _write_back(moved_by: float) -> Result:
 
     with postgres.connect() as crm:
         _copy_scores(crm)
-    target = replace(scores.target(MODEL), table=BENCH_SCORES)
+    target = replace(scores.target([MODEL]), table=BENCH_SCORES)
     columns = ", ".join(name for name in target.columns if name != "value")
     with lake.connect(with_crm=True) as connection:
         connection.execute(

@@ -33,7 +33,7 @@ def score_everybody(home: Path) -> None:
     folder = home / "company"
     folder.mkdir()
     (folder / "company.yml").write_text("name: test\ntitle: Test\n")
-    fill_lake(rows(), horizon_days=30, last_label=CUTOFFS.test)
+    fill_lake(rows(), horizon_days=30, label_days=CUTOFFS.all)
     with lake.connect() as connection:  # what evaluate reads
         connection.execute(
             "create table marts.dim_customers as select distinct customer_id from features.ftr_customers"

@@ -5,7 +5,7 @@ For tests of models: the real feature tables come from dbt, which takes longer t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 import duckdb
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 FIRST_DAY = date(2022, 1, 1)
+LABELS = "has_purchased_next, has_lapsed_next, purchases_next, revenue_next"
 COUNTS_OF_OTHER_TABLES = [
     "cancellations_total",
     "late_deliveries_180d",
@@ -89,7 +90,8 @@ def feature_rows(bought: pd.DataFrame, cutoffs: Sequence[date], horizon_days: in
                 {", ".join(f"0.0::double as {name}" for name in COUNTS_OF_OTHER_TABLES)},
                 any_value(purchases_next) is not null as has_purchased_next,
                 coalesce(any_value(purchases_next), 0) as purchases_next,
-                coalesce(any_value(revenue_next), 0) as revenue_next
+                coalesce(any_value(revenue_next), 0) as revenue_next, not has_purchased_next as has_lapsed_next,
+                recency_days <= {horizon_days} as is_active
             from dated left join later using (customer_id, as_of)
             group by customer_id, as_of order by as_of, customer_id
             """
@@ -100,28 +102,33 @@ def feature_rows(bought: pd.DataFrame, cutoffs: Sequence[date], horizon_days: in
 
 
 def training_and_holdout(
-    customers: int = 3000, as_of: date = date(2024, 6, 30), horizon_days: int = 30, cutoffs: int = 6, seed: int = 1
+    customers: int = 3000,
+    as_of: date = date(2024, 6, 30),
+    horizon_days: int = 30,
+    cutoffs: int = 6,
+    seed: int = 1,
+    spacing: int = 30,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of the training cut-offs and those of the out-of-time holdout."""
     holdout = as_of - timedelta(days=horizon_days)
-    training = [holdout - timedelta(days=30 * step) for step in range(1, cutoffs + 1)]
+    training = [holdout - timedelta(days=spacing * step) for step in range(1, cutoffs + 1)]
     rows = feature_rows(purchases(customers, as_of, seed), [holdout, *training], horizon_days)
     is_holdout = rows["as_of"] == holdout
     return rows[~is_holdout].reset_index(drop=True), rows[is_holdout].reset_index(drop=True)
 
 
-def fill_lake(rows: pd.DataFrame, horizon_days: int, last_label: date) -> None:
-    """Write `rows` as ``features.ftr_customers`` and, up to cut-off `last_label`, ``features.lbl_customers``."""
+def fill_lake(rows: pd.DataFrame, horizon_days: int, label_days: Collection[date]) -> None:
+    """Write `rows` as ``features.ftr_customers`` and, of the cut-offs `label_days`, ``features.lbl_customers``."""
     from crm_agents import lake
 
+    listed = ", ".join(f"date '{day}'" for day in label_days)
     with lake.connect() as connection:
         connection.register("simulated", rows)
         connection.execute(
-            "create or replace table features.ftr_customers as select * exclude (has_purchased_next, purchases_next, "
-            "revenue_next) replace (as_of::date as as_of) from simulated"
+            f"create or replace table features.ftr_customers as select * exclude ({LABELS}, is_active) "
+            "replace (as_of::date as as_of) from simulated"
         )
         connection.execute(
             f"create or replace table features.lbl_customers as select customer_id, as_of::date as as_of, {horizon_days} as "
-            "horizon_days, has_purchased_next, purchases_next, revenue_next, _batch from simulated "
-            f"where as_of::date <= date '{last_label}'"
+            f"horizon_days, {LABELS}, _batch from simulated where as_of::date in ({listed})"
         )

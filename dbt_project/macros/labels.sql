@@ -2,10 +2,16 @@
 {% macro closed_windows() -%}
     select
         as_of,
-        {{ var('horizon_days') }} as horizon_days,
-        cast({{ dbt.dateadd('day', var('horizon_days'), 'as_of') }} as date) as closes_on
+        horizon_days,
+        closes_on
     from (
-        {{ cutoff_rows(var('label_cutoffs') or ['0001-01-01']) }}
-    ) as cutoffs
-    where {{ dbt.dateadd('day', var('horizon_days'), 'as_of') }} <= {{ as_of() }} and as_of > {{ day('0001-01-01') }}
+        {% for day, horizon_days in var('label_windows') or [['0001-01-01', 0]] -%}
+        select
+            {{ day(day) }} as as_of,
+            {{ horizon_days }} as horizon_days,
+            cast({{ dbt.dateadd('day', horizon_days, day(day)) }} as date) as closes_on
+        {{ 'union all' if not loop.last }}
+        {% endfor %}
+    ) as windows
+    where closes_on <= {{ as_of() }} and as_of > {{ day('0001-01-01') }}
 {%- endmacro %}

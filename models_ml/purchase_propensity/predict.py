@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from models_ml.core.blend import BlendModel
+from models_ml.core.customer_phrases import PHRASES
+from models_ml.core.propensity.serving import MlflowModel, load
 from models_ml.core.reasons import reasons_frame
 from models_ml.purchase_propensity import config
-from models_ml.purchase_propensity.sentences import PHRASES
+
+__all__ = ["contributions", "load", "predict", "reasons"]
 
 
-def load(folder: Path | str, threads: int = 2) -> BlendModel:
-    """Read a model from its folder of plain files."""
-    return BlendModel.load(Path(folder), threads)
-
-
-def predict(model: BlendModel, frame: pd.DataFrame) -> np.ndarray:
+def predict(model: Any, frame: pd.DataFrame) -> np.ndarray:
     """Return the (n,) probabilities of a purchase within the horizon.
 
     Raises
@@ -30,13 +26,13 @@ def predict(model: BlendModel, frame: pd.DataFrame) -> np.ndarray:
     return model.probability(model.matrix(frame))
 
 
-def contributions(model: BlendModel, frame: pd.DataFrame) -> tuple[np.ndarray, float]:
+def contributions(model: Any, frame: pd.DataFrame) -> tuple[np.ndarray, float]:
     """Return the (n, k) contributions of `model.features` and the base; each row plus base is logit(`predict`)."""
     return model.contributions(model.matrix(frame))
 
 
 def reasons(
-    model: BlendModel,
+    model: Any,
     frame: pd.DataFrame,
     contributions: np.ndarray,
     base: float,
@@ -73,18 +69,6 @@ def reasons(
     )
 
 
-def _load_pyfunc(path: str) -> Any:
+def _load_pyfunc(path: str) -> MlflowModel:
     """Open the model for MLflow's generic loader (its name is MLflow's)."""
     return MlflowModel(load(path))
-
-
-class MlflowModel:
-    """What ``mlflow.pyfunc.load_model`` returns wraps this: frames in, probabilities out."""
-
-    def __init__(self, model: BlendModel) -> None:
-        self.model = model
-
-    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> np.ndarray:
-        """Return the (n,) probabilities."""
-        del params
-        return predict(self.model, frame)

@@ -6,6 +6,7 @@ score a little, because a day has gone by; that asks nobody either. What counts 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,14 +66,23 @@ def blast_radius(
     difference = measure(connection, run, limits, model=model, incoming=incoming, only=only)
     exceeded = limits_exceeded(difference, limits)
     if not difference.existing:
-        summary = "No value stands in the CRM that this run could change."
+        summary = f"No value of {model} stands in the CRM that this run could change."
     else:
         summary = (
-            f"{difference.moved:,} of {difference.existing:,} existing scores "
+            f"{difference.moved:,} of {difference.existing:,} existing scores of {model} "
             f"({difference.moved / difference.existing:.1%}) would move by more than {limits.material_move:g}, "
             f"{difference.lost:,} would be lost; {'; '.join(exceeded) or 'within what a run may do by itself'}."
         )
-    return BlastRadius(summary, bool(exceeded), as_table(difference, limits, run, exceeded) if exceeded else "")
+    return BlastRadius(summary, bool(exceeded), as_table(difference, limits, run, model, exceeded) if exceeded else "")
+
+
+def together(found: Sequence[BlastRadius]) -> BlastRadius:
+    """Return what a person is asked once where a run changes the scores of several models."""
+    return BlastRadius(
+        " ".join(one.summary for one in found),
+        any(one.needs_approval for one in found),
+        "\n\n".join(one.table for one in found if one.needs_approval),
+    )
 
 
 def measure(
@@ -144,7 +154,7 @@ def limits_exceeded(difference: Difference, limits: WriteBack, of_what: str = "o
     return found
 
 
-def as_table(difference: Difference, limits: WriteBack, run: AgentRun, exceeded: list[str]) -> str:
+def as_table(difference: Difference, limits: WriteBack, run: AgentRun, model: str, exceeded: list[str]) -> str:
     """Return the difference as the Markdown that a person reads before approving."""
     existing = difference.existing
     rows = [
@@ -163,7 +173,7 @@ def as_table(difference: Difference, limits: WriteBack, run: AgentRun, exceeded:
     ]
     return "\n".join(
         [
-            f"Run **{run.run_id}** (as of {run.as_of}) waits because {'; '.join(exceeded)}.",
+            f"Run **{run.run_id}** (as of {run.as_of}) waits before it writes {model} because {'; '.join(exceeded)}.",
             "",
             "| | this run | share | without asking |",
             "|---|--:|--:|--:|",

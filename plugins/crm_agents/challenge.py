@@ -126,7 +126,7 @@ def run(challenge: Challenge) -> Outcome:
         model=challenger,
         baseline=baseline,
         as_of=challenge.as_of,
-        horizon_days=challenge.company.prediction.horizon_days,
+        horizon_days=challenge.data.cutoffs.horizon_days,
         excluded=challenge.excluded,
         because=challenge.because,
     )
@@ -151,7 +151,7 @@ def _fit(challenge: Challenge) -> Any:
     try:
         return train(
             challenge.data.training,
-            horizon_days=challenge.company.prediction.horizon_days,
+            horizon_days=challenge.data.cutoffs.horizon_days,
             excluded=challenge.excluded,
             threads=load_settings().model_threads,
             **rung,

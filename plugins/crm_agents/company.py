@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from crm_agents.company_settings import (
     Behaviour,
+    Churn,
     Horizon,
     MinimumData,
     Monitoring,
@@ -52,6 +53,7 @@ class Company(Section):
         description="For `table.attribute`, from when on its value is known; models read what is known when they score.",
     )
     prediction: Horizon = Horizon()
+    churn: Churn = Churn()
     minimum_data: MinimumData = MinimumData()
     promotion: Promotion = Promotion()
     behaviour: Behaviour = Behaviour()

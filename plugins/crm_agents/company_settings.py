@@ -45,6 +45,17 @@ class Horizon(Section):
     )
 
 
+class Churn(Section):
+    """When a customer counts as lost."""
+
+    window_days: int | None = Field(
+        None,
+        ge=7,
+        le=730,
+        description="Days without a purchase after which a customer is lost (default: proposed from the company's own rhythm).",
+    )
+
+
 class SimplerData(Section):
     """What a simpler model needs, where there is too little for a model of its own: ten outcomes for each coefficient."""
 

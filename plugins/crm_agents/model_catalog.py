@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Literal
 
@@ -34,15 +34,18 @@ class OutcomeSource:
     due : str
         When an outcome counts: at the end of the ``horizon``, or with the first ``event`` after the score (a deal that is
         closed), whose is_positive is the outcome then.
-    is_absence : bool
-        The score is the probability that no positive event comes within the horizon.
+    is_lapse : bool
+        The score is the probability that no positive event comes within the horizon, of entities whose last one is at most as
+        many days ago.
     """
 
     events: str
     entities: str
     due: Literal["horizon", "event"] = "horizon"
-    is_absence: bool = False
+    is_lapse: bool = False
 
+
+NO_PURCHASE_YET = "No purchase yet: there is nothing to judge the next one by."
 
 PURCHASES = OutcomeSource(
     events="select customer_id as entity_id, ordered_on as happened_on, true as is_positive, revenue_amount as amount "
@@ -78,6 +81,12 @@ class ModelSpec:
         Until when attributes are known when the model is asked: at the entity's ``creation``, or at a ``contact`` with it.
     outcome : OutcomeSource, optional
         How what happened is found; without one the model's scores are not judged afterwards.
+    horizon : str
+        Whose length the label window has: that of the ``prediction`` or that of the ``churn`` settings (`horizons`).
+    population : str
+        SQL condition on the features that a row is scored and learnt from; ``{horizon_days}`` is filled in.
+    not_in_population : str
+        What is said of those outside it; ``{horizon_days}`` is filled in.
     """
 
     name: str
@@ -95,6 +104,13 @@ class ModelSpec:
     attributes_of: str | None = None
     scored_at: Literal["creation", "contact"] = "contact"
     outcome: OutcomeSource | None = None
+    horizon: Literal["prediction", "churn"] = "prediction"
+    population: str = "has_purchased"
+    not_in_population: str = NO_PURCHASE_YET
+
+    def of(self, horizon_days: int) -> str:
+        """Return `population` for a horizon."""
+        return self.population.format(horizon_days=horizon_days)
 
     def module(self, part: str) -> ModuleType:
         """Return ``models_ml.<name>.<part>``."""
@@ -117,6 +133,25 @@ MODELS: tuple[ModelSpec, ...] = (
         rule="recency alone decides",
         attributes_of="customers",
         outcome=PURCHASES,
+    ),
+    ModelSpec(
+        name="churn",
+        title="Probability that an active customer buys nothing within the window",
+        entity_type="customer",
+        unit="probability",
+        features_table="features.ftr_customers",
+        labels_table="features.lbl_customers",
+        history_column="tenure_days",
+        required_columns=("recency_days", "purchases_total", "revenue_total"),
+        entities_are="active customers",
+        positive_is="followed by no purchase",
+        simpler="recency, frequency and value alone decide",
+        rule="the days since the last purchase alone decide",
+        attributes_of="customers",
+        outcome=replace(PURCHASES, is_lapse=True),
+        horizon="churn",
+        population="recency_days <= {horizon_days}",
+        not_in_population="Not active: no purchase within {horizon_days} days, so there is nothing left to lose.",
     ),
 )
 

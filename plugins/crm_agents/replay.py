@@ -41,7 +41,7 @@ class Replay:
     agent: str
     as_of: Any
     snapshot: int
-    model_version: str
+    versions: dict[str, str]
     same: int
     different: int
     examples: tuple[dict[str, Any], ...] = ()
@@ -63,8 +63,10 @@ def replay(run_id: str) -> Replay:
         with _shadow(connection, shadow, settled, agent):
             agent.understand(shadow, company)
             agent.decide(shadow, company)
-            same, different, examples = _compare(connection, agent.DECISIONS, first, shadow)
-    facts = (run_id, first.agent, first.as_of, settled.snapshot, settled.model_version)
+            compared = [_compare(connection, table, key, first, shadow) for table, key in agent.COMPARED.items()]
+    same, different = sum(one[0] for one in compared), sum(one[1] for one in compared)
+    examples = tuple(row for one in compared for row in one[2])[:LISTED]
+    facts = (run_id, first.agent, first.as_of, settled.snapshot, settled.versions)
     return Replay(*facts, same, different, examples)
 
 
@@ -120,18 +122,18 @@ def _shadow(
 
 
 def _compare(
-    connection: duckdb.DuckDBPyConnection, table: str, first: AgentRun, shadow: AgentRun
+    connection: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], first: AgentRun, shadow: AgentRun
 ) -> tuple[int, int, tuple[dict[str, Any], ...]]:
     described = connection.execute(f"describe {table}").fetchall()
-    key = described[1][0]
-    columns = [row[0] for row in described if row[0] not in ("run_id", key)]
+    columns = [row[0] for row in described if row[0] not in ("run_id", *key)]
+    entity, joined = key[0], " and ".join(f"a.{name} = b.{name}" for name in key)
     connection.execute(
-        f"create or replace temp table compared as select coalesce(a.{key}, b.{key}) as entity_id, "
+        f"create or replace temp table compared as select coalesce(a.{entity}, b.{entity}) as entity_id, "
         f"{', '.join(f'a.{name} as a_{name}, b.{name} as b_{name}' for name in columns)}, "
-        f"a.{key} is not null and b.{key} is not null "
+        f"a.{entity} is not null and b.{entity} is not null "
         f"and {' and '.join(f'a.{name} is not distinct from b.{name}' for name in columns)} as is_same "
         f"from (from {table} where run_id = '{first.run_id}') a "
-        f"full join (from {table} where run_id = '{shadow.run_id}') b on a.{key} = b.{key}"
+        f"full join (from {table} where run_id = '{shadow.run_id}') b on {joined}"
     )
     row = connection.execute("select count(*) filter (is_same), count(*) filter (not is_same) from compared").fetchone()
     same, different = row or (0, 0)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from crm_agents import lake, postgres
@@ -38,8 +39,8 @@ REASON_COLUMNS = (
 )
 
 
-def target(model: str, only: str = "true") -> Target:
-    """Return how rows of `model` in ``crm_ai.scores`` are compared (those that fulfil the SQL condition `only`).
+def target(models: Collection[str], only: str = "true") -> Target:
+    """Return how rows of `models` in ``crm_ai.scores`` are compared (those that fulfil the SQL condition `only`).
 
     A row counts as changed when its value (to 1e-6), grade, status, its reason or the model version differs; the rest is written
     with those, or when half of the score's life is over.
@@ -49,22 +50,22 @@ def target(model: str, only: str = "true") -> Target:
         key=("entity_type", "entity_id", "model"),
         compared=("value", "grade", "status", "status_reason", "model_version"),
         carried=("unit", "percentile", "trend", "method", "as_of", "valid_until", "run_id"),
-        scope=f"model = '{model}' and {only}",
+        scope=f"model in ({_listed(models)}) and {only}",
         tolerances={"value": 1e-6},
         never_when="new.as_of < old.as_of",
         renew_when="old.valid_until - new.as_of < (new.valid_until - new.as_of) // 2",
     )
 
 
-def write_history(model: str, run_id: str) -> int:
+def write_history(models: Collection[str], run_id: str) -> int:
     """Add the scores that `run_id` wrote to the history; the last score given for a day is the one that stays."""
     columns = f"{HISTORY_KEY}, {', '.join(HISTORY_VALUES)}"
     updates = ", ".join(f"{name} = excluded.{name}" for name in HISTORY_VALUES)
     with postgres.connect() as crm:
         return crm.execute(
             f"insert into crm_ai.score_history ({columns}) select {columns} from crm_ai.scores "
-            f"where model = %s and run_id = %s on conflict ({HISTORY_KEY}) do update set {updates}",
-            (model, run_id),
+            f"where model = any(%s) and run_id = %s on conflict ({HISTORY_KEY}) do update set {updates}",
+            (list(models), run_id),
         ).rowcount
 
 
@@ -74,7 +75,7 @@ def write_history_of_day(connection: duckdb.DuckDBPyConnection, incoming: str) -
     Parameters
     ----------
     incoming : str
-        DuckDB relation with the columns of ``crm_ai.score_history``, all of one model and day.
+        DuckDB relation with the columns of ``crm_ai.score_history``, all of one day.
     """
     columns = f"{HISTORY_KEY}, {', '.join(HISTORY_VALUES)}"
     updates = ", ".join(f"{name} = excluded.{name}" for name in HISTORY_VALUES)
@@ -124,6 +125,10 @@ def replace_reasons(connection: duckdb.DuckDBPyConnection, model: str, run_id: s
         )
         copy_csv(cursor, "crm_ai.score_reasons", REASON_COLUMNS, path)
         return cursor.rowcount
+
+
+def _listed(models: Collection[str]) -> str:
+    return ", ".join(f"'{model}'" for model in models)
 
 
 def reasons_table(model: str) -> str:

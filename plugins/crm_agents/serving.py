@@ -36,6 +36,11 @@ class ServingModel:
         """Columns that the frames must have."""
         return self.fitted.features
 
+    @property
+    def horizon_days(self) -> int:
+        """Days that it looks ahead: those that it was trained for."""
+        return int(self.fitted.facts["horizon_days"])
+
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the (n,) predictions.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from crm_agents import challenge, marts, model_versions, registry, training_data, usability
+from crm_agents import challenge, horizons, marts, model_versions, registry, training_data, usability
 from crm_agents.challenge import Challenge, Outcome
 from crm_agents.company import Company, loaded_company
 from crm_agents.errors import CrmAgentsError
@@ -153,12 +153,14 @@ def prepare(
         When the marts have not been built yet, or (with `raise_on_failure`) a model of dbt fails.
     """
     company = company or loaded_company()
-    days = training_data.cutoffs(company, as_of, training_data.first_purchase_on(as_of))
+    first_on = training_data.first_purchase_on(as_of)
+    asked = {horizons.horizon_days(spec, company, as_of) for spec in MODELS}
+    days = [training_data.cutoffs(company, as_of, first_on, horizon_days) for horizon_days in sorted(asked)]
     return marts.build(
         as_of=as_of,
         run_id=run_id,
-        cutoffs=[as_of, *days.all],
-        label_cutoffs=days.all if days.train else (),
+        cutoffs=[as_of, *(day for each in days for day in each.all)],
+        label_windows=[window for each in days for window in each.windows],
         company=company,
         raise_on_failure=raise_on_failure,
     )
@@ -188,7 +190,7 @@ def train(model: str, *, as_of: date, run_id: str, company: Company | None = Non
     started = time.monotonic()
     spec, company = find_model(model), company or loaded_company()
     data, repeated = training_data.without_repeats(spec, training_data.read(spec, company, as_of))
-    ladder = usability.climb(data.statistics, company.minimum_data, spec, horizon_days=company.prediction.horizon_days)
+    ladder = usability.climb(data.statistics, company.minimum_data, spec, horizon_days=data.cutoffs.horizon_days)
     findings = [*ladder.findings, usability.repeated_rows_finding(repeated, spec.features_table)]
     if ladder.outcome == "not_scored":
         usability.write(run_id, spec.name, as_of, findings)

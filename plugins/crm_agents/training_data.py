@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import lake, marts
+from crm_agents import horizons, lake, marts
 from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
 from crm_agents.marts import TrainingCutoffs
@@ -38,12 +38,12 @@ class TrainingData:
     statistics: TrainingStatistics
 
 
-def cutoffs(company: Company, as_of: date, first_event_on: date | None) -> TrainingCutoffs:
+def cutoffs(company: Company, as_of: date, first_event_on: date | None, horizon_days: int) -> TrainingCutoffs:
     """Return the cut-offs of a training run on `as_of`; no training cut-offs when the history is too short for one."""
     try:
-        return marts.training_cutoffs(company, as_of, first_event_on)
+        return marts.training_cutoffs(company, as_of, first_event_on, horizon_days)
     except CrmAgentsError:
-        return TrainingCutoffs(as_of - timedelta(days=company.prediction.horizon_days), ())
+        return TrainingCutoffs(as_of - timedelta(days=horizon_days), (), horizon_days)
 
 
 def first_purchase_on(as_of: date) -> date | None:
@@ -77,12 +77,14 @@ def read(spec: ModelSpec, company: Company, as_of: date) -> TrainingData:
     CrmAgentsError
         When the features have not been built.
     """
+    horizon_days = horizons.horizon_days(spec, company, as_of)
     with lake.connect() as connection:
         snapshot = lake.current_snapshot(connection)
         columns = _columns(connection, spec, as_of)
-        entities, history_days = _population(connection, spec, as_of, snapshot)
-        days = cutoffs(company, as_of, as_of - timedelta(days=history_days) if entities else None)
-        rows = _labelled_rows(connection, spec, company, columns, days, snapshot)
+        entities, history_days = _population(connection, spec, as_of, snapshot, horizon_days)
+        first_on = as_of - timedelta(days=history_days) if entities else None
+        days = cutoffs(company, as_of, first_on, horizon_days)
+        rows = _labelled_rows(connection, spec, columns, days, snapshot)
     is_holdout = rows["as_of"] == days.test
     training, holdout = rows[~is_holdout].reset_index(drop=True), rows[is_holdout].reset_index(drop=True)
     empty = TrainingStatistics(entities, history_days, 0, 0, 0, 0, 0, spec.entities_are, spec.positive_is)
@@ -166,7 +168,8 @@ def training_key(
     for rows in (data.training, data.holdout):
         total.update(hash_pandas_object(rows, index=False).to_numpy().tobytes())
     config = {key: repr(value) for key, value in vars(spec.module("config")).items() if key.isupper()}
-    settings = [spec.name, as_of.isoformat(), company.prediction.model_dump(), config, rung, sorted(excluded)]
+    asked = {**company.prediction.model_dump(), "horizon_days": data.cutoffs.horizon_days}
+    settings = [spec.name, as_of.isoformat(), asked, config, rung, sorted(excluded)]
     total.update(json.dumps(settings, sort_keys=True).encode())
     return total.hexdigest()
 
@@ -191,35 +194,35 @@ def _columns(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: date
 def _labelled_rows(
     connection: duckdb.DuckDBPyConnection,
     spec: ModelSpec,
-    company: Company,
     columns: list[str],
     days: TrainingCutoffs,
     snapshot: int,
 ) -> pd.DataFrame:
     config = spec.module("config")
-    horizon_days = company.prediction.horizon_days
     chosen = ", ".join(f"date '{day}'" for day in days.all)
     source = (
         f"(from {spec.features_table} at (version => {snapshot})) f "
         f"join (from {spec.labels_table} at (version => {snapshot})) l "
-        f"on l.{config.ENTITY} = f.{config.ENTITY} and l.as_of = f.as_of and l.horizon_days = {horizon_days} "
-        f"where f.as_of in ({chosen}) and f.{config.POPULATION}"
+        f"on l.{config.ENTITY} = f.{config.ENTITY} and l.as_of = f.as_of and l.horizon_days = {days.horizon_days} "
+        f"where f.as_of in ({chosen}) and {spec.of(days.horizon_days)}"
     )
     row = connection.execute(f"select count(*) from {source}").fetchone()
     share = math.floor(10_000 * min(1.0, MAX_ROWS / max(row[0] if row else 0, 1)))
     names = "".join(f', f."{name}"' for name in columns)
     rows = connection.execute(
-        f"select f.{config.ENTITY}, f.as_of, f.{config.POPULATION}{names}, l.{config.LABEL} from {source} "
+        f"select f.{config.ENTITY}, f.as_of, true as {config.POPULATION}{names}, l.{config.LABEL} from {source} "
         f"and hash(f.{config.ENTITY}) % 10000 < {share} order by f.as_of, f.{config.ENTITY}"
     ).df()
     rows["as_of"] = rows["as_of"].dt.date
     return rows
 
 
-def _population(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: date, snapshot: int) -> tuple[int, int]:
-    """Return the entities in the population on `as_of`, and the days since the first event of any of them."""
+def _population(
+    connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: date, snapshot: int, horizon_days: int
+) -> tuple[int, int]:
+    """Return the entities in the population on `as_of`, and the days since the first event of anybody."""
     row: Any = connection.execute(
-        f"select count(*), count(*) filter ({spec.module('config').POPULATION}), max({spec.history_column}) "
+        f"select count(*), count(*) filter ({spec.of(horizon_days)}), max({spec.history_column}) "
         f"from {spec.features_table} at (version => {snapshot}) where as_of = ?",
         [as_of],
     ).fetchone()

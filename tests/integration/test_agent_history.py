@@ -33,7 +33,7 @@ def rows() -> pd.DataFrame:
 @pytest.fixture
 def trained(installation: Path) -> str:
     """Version that serves from START on."""
-    fill_lake(rows(), horizon_days=30, last_label=CUTOFFS.test)
+    fill_lake(rows(), horizon_days=30, label_days=CUTOFFS.all)
     result = training.train(MODEL, as_of=START, run_id="t1", company=COMPANY)
     assert result.status == "promoted"
     return str(result.serving)
@@ -138,7 +138,7 @@ def test_without_the_champions_files_the_baseline_serves_and_says_why(trained: s
     assert readiness.state == "ready"
     assert ("are gone" if harm == "deleted" else "not those that were registered") in readiness.reason
     understood = agent.understand(run, COMPANY)
-    assert understood.method == "baseline"
+    assert understood.method == f"{MODEL}: baseline"
     assert understood.scored > 0
     assert training.is_due(MODEL, DAYS[0], COMPANY)[0]
 
@@ -153,7 +153,7 @@ def test_columns_that_no_longer_exist_let_the_baseline_serve_and_then_nobody(tra
     with lake.connect() as connection:
         connection.execute(f"alter table features.ftr_customers drop column {lost[0]}")
     readiness = agent.champion_readiness(run)
-    assert (readiness.state, agent.understand(run, COMPANY).method) == ("ready", "baseline")
+    assert (readiness.state, agent.understand(run, COMPANY).method) == ("ready", f"{MODEL}: baseline")
     assert f"was trained on {lost[0]}, which the features no longer have" in readiness.reason
     with lake.connect() as connection:
         connection.execute("alter table features.ftr_customers drop column revenue_total")

@@ -28,7 +28,7 @@ def company_home(installation: Path) -> Path:
     folder = installation / "company"
     folder.mkdir()
     (folder / "company.yml").write_text("name: test\ntitle: Test\n")
-    fill_lake(rows(), horizon_days=30, last_label=CUTOFFS.test)
+    fill_lake(rows(), horizon_days=30, label_days=CUTOFFS.all)
     return installation
 
 

@@ -57,7 +57,7 @@ def test_many_moves_ask_and_show_the_largest(installation: Path) -> None:
     assert difference.largest[0] == ("c41", 0.3, 1.0)
     assert radius.needs_approval
     assert "| c41 | 0.300 | 1.000 |" in radius.table
-    assert "28 of 90 existing scores (31.1%)" in radius.summary
+    assert "28 of 90 existing scores of m (31.1%)" in radius.summary
 
 
 def test_lost_scores_ask(installation: Path) -> None:

@@ -94,7 +94,7 @@ def features(raw: RawLake, customer: str, as_of: date = AS_OF) -> dict:
 
 
 def test_features_and_labels_worked_out_by_hand(raw: RawLake) -> None:
-    raw.build(cutoffs=[AS_OF, EARLIER], label_cutoffs=[EARLIER, date(2024, 6, 15)])
+    raw.build(cutoffs=[AS_OF, EARLIER], label_windows=[(EARLIER, 30), (date(2024, 6, 15), 30)])
 
     ada = features(raw, "ada")
     assert ada["country"] == "GB"
@@ -188,7 +188,7 @@ def test_what_becomes_of_an_order_after_as_of_changes_no_feature_at_as_of(raw: R
         ("o9", "dora", "2024-05-20 10:00", "placed", "2024-05-20 10:00"),
     )
     raw.arrive("order_items", "order_id line_no product_id quantity unit_price discount", ("o9", 1, "mug", 1, 10, 3))
-    raw.build(cutoffs=[AS_OF, EARLIER], label_cutoffs=[EARLIER])
+    raw.build(cutoffs=[AS_OF, EARLIER], label_windows=[(EARLIER, 30)])
     before = raw.contents(["features"])
     assert features(raw, "dora")["mean_gap_days"] == 80
     raw.batch = 2
@@ -199,10 +199,10 @@ def test_what_becomes_of_an_order_after_as_of_changes_no_feature_at_as_of(raw: R
         ("o9", "dora", "2024-05-20 10:00", "returned", "2024-07-02", None, "2024-07-04 10:00"),
     )
     raw.arrive("order_items", "order_id line_no product_id quantity unit_price", ("o9", 2, "mug", -1, 10))
-    raw.build(cutoffs=[AS_OF, EARLIER], label_cutoffs=[EARLIER])
+    raw.build(cutoffs=[AS_OF, EARLIER], label_windows=[(EARLIER, 30)])
     assert raw.query("select count(*) from features.ftr_customers where _batch = 2") == [(4,)]  # looked at again
     assert raw.contents(["features"]) == before
-    raw.build(cutoffs=[AS_OF, EARLIER], label_cutoffs=[EARLIER], full_refresh=True)
+    raw.build(cutoffs=[AS_OF, EARLIER], label_windows=[(EARLIER, 30)], full_refresh=True)
     assert raw.contents(["features"]) == before
     assert raw.query("select order_id from marts.fct_orders where is_purchase order by 1") == [
         ("o1",),

@@ -12,7 +12,7 @@ from crm_agents.settings import load_settings
 from tests.raw_lake import AS_OF, RawLake
 
 EARLIER, LATER = date(2024, 5, 31), date(2024, 7, 31)
-CUTOFFS = {"cutoffs": [AS_OF, EARLIER], "label_cutoffs": [EARLIER]}
+CUTOFFS = {"cutoffs": [AS_OF, EARLIER], "label_windows": [(EARLIER, 30)]}
 FILES = """
     select table_name, file_count, delete_file_count from ducklake_table_info('lake')
     where table_name not in ('build_state', 'lbl_customers') order by 1

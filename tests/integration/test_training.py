@@ -38,7 +38,7 @@ def rows(customers: int = 1500, as_of: date = TODAY) -> pd.DataFrame:
 
 
 def lake_with(table: pd.DataFrame, as_of: date = TODAY) -> None:
-    fill_lake(table, horizon_days=30, last_label=cutoffs(as_of).test)
+    fill_lake(table, horizon_days=30, label_days=cutoffs(as_of).all)
 
 
 def train(run_id: str, as_of: date = TODAY, company: Company = COMPANY) -> training.TrainingResult:
@@ -120,7 +120,7 @@ def test_the_baseline_serves_when_the_model_is_not_good_enough(installation: Pat
         "country",
         "has_purchased",
         "tenure_days",
-        *config.BASELINE_FEATURES,
+        *config.BASELINE.columns,
         "_batch",
     ]
     lake_with(rows()[[*keep, "has_purchased_next", "purchases_next", "revenue_next"]].assign(tenure_days=400.0))
@@ -131,7 +131,7 @@ def test_the_baseline_serves_when_the_model_is_not_good_enough(installation: Pat
     assert champion is not None
     assert (champion.method, champion.alias) == ("baseline", "champion")
     assert champion.version != result.version
-    assert registry.load(champion).features == config.BASELINE_FEATURES
+    assert registry.load(champion).features == config.BASELINE.columns
 
 
 def test_a_planted_leak_is_dropped_and_reported(installation: Path) -> None:
@@ -187,7 +187,7 @@ def test_what_is_known_only_at_the_outcome_never_enters(installation: Path) -> N
 @pytest.mark.parametrize(
     ("customers", "method", "reads", "baseline_reads"),
     [
-        (300, "simpler_model", config.BASELINE_FEATURES, ("recency_days",)),
+        (300, "simpler_model", config.BASELINE.columns, ("recency_days",)),
         (80, "rule", ("recency_days",), ("recency_days",)),
     ],
 )

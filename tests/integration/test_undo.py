@@ -25,8 +25,8 @@ def run(run_id: str, value: str, *, explained: str = "true", count: int = 1000, 
             f"'champion' as method, date '{as_of}' as as_of, date '{as_of}' + 30 as valid_until, '{run_id}' as run_id, i "
             f"from range({count}) t(i)"
         )
-        writeback.write_back(connection, scores.target(MODEL), "incoming", run_id=run_id)
-        scores.write_history(MODEL, run_id)
+        writeback.write_back(connection, scores.target([MODEL]), "incoming", run_id=run_id)
+        scores.write_history([MODEL], run_id)
         connection.execute(
             "create temp view reasons as select entity_id, rank, '+' as direction, 'f' || rank as feature, "
             "case when rank = 2 then null else value::varchar end as feature_value, value * rank as contribution, "
@@ -91,7 +91,7 @@ def test_undo_before_the_run_has_explained_its_scores(installation: Path) -> Non
     with lake.connect(with_crm=True) as connection:  # the run ends between writing and explaining
         connection.execute("create temp table changed as from postgres_query('crm_db', 'select * from crm_ai.scores')")
         connection.execute("update changed set value = 0.4, run_id = 'r2'")
-        writeback.write_back(connection, scores.target(MODEL), "changed", run_id="r2")
+        writeback.write_back(connection, scores.target([MODEL]), "changed", run_id="r2")
     assert undo("r2").restored == 999  # c400 had 0.4 before
     assert ask(f"{REASONS} order by 1, 2") == before
 

@@ -47,7 +47,7 @@ def test_the_form_shows_the_difference_as_a_table() -> None:
         moves=400.0,
         largest=(("c1", 0.9, 0.1), ("c2", 0.5, None)),
     )
-    text = as_table(difference, LIMITS, AgentRun("agent-1", "agent", date(2026, 1, 1)), ["it is too much"])
+    text = as_table(difference, LIMITS, AgentRun("agent-1", "agent", date(2026, 1, 1)), "churn", ["it is too much"])
     lines = text.splitlines()
     assert "| that would move by more than 0.2 | 1,000 | 25.0% | up to 20% |" in lines
     assert "| that would be lost | 1 | 0.0% | up to 15% |" in lines

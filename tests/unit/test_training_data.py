@@ -13,13 +13,12 @@ AS_OF = date(2026, 6, 30)
 LONG_AGO = date(2020, 1, 1)
 
 
-def company(horizon_days: int) -> Company:
-    return Company(name="test", title="Test", prediction={"horizon_days": horizon_days, "cutoffs": 3})
+COMPANY = Company(name="test", title="Test", prediction={"cutoffs": 3})
 
 
 @pytest.mark.parametrize("horizon_days", [1, 29, 30, 31, 45, 60, 365])
 def test_no_training_label_reaches_into_the_holdout(horizon_days: int) -> None:
-    found = cutoffs(company(horizon_days), AS_OF, LONG_AGO)
+    found = cutoffs(COMPANY, AS_OF, LONG_AGO, horizon_days)
     assert found.test + timedelta(days=horizon_days) == AS_OF
     assert max(found.train) + timedelta(days=horizon_days) <= found.test
     assert len(found.train) == 3
@@ -27,6 +26,6 @@ def test_no_training_label_reaches_into_the_holdout(horizon_days: int) -> None:
 
 @pytest.mark.parametrize("first_event_on", [None, AS_OF, AS_OF - timedelta(days=59)])
 def test_a_short_history_has_no_training_cutoffs(first_event_on: date | None) -> None:
-    found = cutoffs(company(30), AS_OF, first_event_on)
+    found = cutoffs(COMPANY, AS_OF, first_event_on, 30)
     assert found.train == ()
     assert found.test == AS_OF - timedelta(days=30)

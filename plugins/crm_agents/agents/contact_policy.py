@@ -10,12 +10,9 @@ NAME = "highest_expected_revenue_first"
 CONTACT = "contact_now"
 
 
-def rankings(behaviour: Behaviour) -> tuple[Ranking, Ranking]:
-    """Return what the policy ranks: the likelihood for the grade letters, the expected revenue for the contacts."""
-    return (
-        Ranking("value", "percentile", tuple(behaviour.grade_bands.values())),
-        Ranking("expected_revenue", "revenue_percentile", (1 - behaviour.contact_share,)),
-    )
+def revenue_ranking(behaviour: Behaviour) -> Ranking:
+    """Return what the policy ranks customers by."""
+    return Ranking("expected_revenue", "revenue_percentile", (1 - behaviour.contact_share,))
 
 
 def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int, grid: str | None = None) -> str:
@@ -29,23 +26,22 @@ def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int, grid: 
     Parameters
     ----------
     predictions : str
-        Relation with customer_id, value, status, status_reason, method, model_version, average_order_value, as_of,
-        prior_decision_id, standing (the last choice, null when it has fallen due) and last_contact_on (the last day on which
+        Relation with customer_id, value, status_reason, average_order_value, as_of, prior_decision_id,
+        standing (the last choice, null when it has fallen due) and last_contact_on (the last day on which
         a contact was decided).
     grid : str, optional
         Ranks are those within this grid (see `ranking`), instead of those among the `predictions` themselves.
     """
-    bands, share, floor = behaviour.grade_bands, behaviour.contact_share, behaviour.leave_alone_below
-    grade = " ".join(f"when percentile >= {bands[letter]} then '{letter}'" for letter in ("A", "B", "C"))  # type: ignore[index]
+    share, floor = behaviour.contact_share, behaviour.leave_alone_below
     likely = (
         f"printf('%g%% likely to buy within {horizon_days} days', "
         "round(100 * value, case when value < 0.1 then 1 else 0 end))"
     )
     worth = f"{likely} || coalesce(printf(', %.2f an order', average_order_value::double), '')"
     rest = behaviour.contact_rest_days
-    ranked = f"(select *, value * coalesce(nullif(average_order_value, 0), 1) as expected_revenue from {predictions})"
-    for it in rankings(behaviour):
-        ranked = f"({ranking.within(ranked, it, grid) if grid else ranking.among_themselves(ranked, it)})"
+    worthy = f"(select *, value * coalesce(nullif(average_order_value, 0), 1) as expected_revenue from {predictions})"
+    it = revenue_ranking(behaviour)
+    ranked = f"({ranking.within(worthy, it, grid) if grid else ranking.among_themselves(worthy, it)})"
     return f"""
         with ranked as {ranked},
         judged as (
@@ -65,10 +61,7 @@ def choose_sql(predictions: str, behaviour: Behaviour, horizon_days: int, grid: 
             from judged
         )
         select
-            customer_id, value, status, status_reason, method, model_version, as_of, percentile,
-            expected_revenue, revenue_percentile, prior_decision_id, standing,
-            case when value is not null then case {grade} else 'D' end end as grade,
-            chosen,
+            customer_id, value, as_of, expected_revenue, revenue_percentile, prior_decision_id, standing, chosen,
             to_json(struct_pack(
                 contact_now := struct_pack(expected_revenue := round(value * average_order_value, 2)),
                 wait := struct_pack(expected_revenue := 0),

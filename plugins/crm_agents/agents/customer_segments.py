@@ -33,6 +33,7 @@ METHOD = "segments"  # there is no version: the run fits its own
 PREDICTIONS = "predictions.customer_segments"
 DECISIONS = "predictions.customer_segment_decisions"
 FITTED = "predictions.customer_segmentations"
+COMPARED = {DECISIONS: ("customer_id",)}
 WORKING_TABLES = (PREDICTIONS, DECISIONS)  # what was fitted stays: the next run continues it, however late it comes
 
 
@@ -54,7 +55,7 @@ def champion_readiness(run: AgentRun) -> Readiness:
 def understand(run: AgentRun, company: Company) -> Understood:
     """Fit the day's segments (or recall those of the day's whole run), and assign every buyer that the run works on."""
     with lake.connect() as connection:
-        settled = scope.settle(connection, run, company, customers.FEATURES, METHOD)
+        settled = scope.settle(connection, run, company, customers.FEATURES, {"segments": METHOD})
         rows = f"{settled.rows(customers.FEATURES)} where as_of = date '{run.as_of}'"
         frame = connection.execute(f"select * from {rows} and has_purchased order by customer_id").df()
         fitted = _fit(frame, run) if settled.is_whole else segments.read(connection, FITTED, settled.whole_run)

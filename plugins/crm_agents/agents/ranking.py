@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 STEPS = 10_000
 
@@ -43,6 +44,12 @@ def within(rows: str, ranking: Ranking, grid: str) -> str:
         f"select p.*, case when p.{it} is not null then coalesce(g.percentile, 0.0) end as {ranking.percentile} "
         f"from {rows} p asof left join (select value, percentile from {grid} where measure = '{it}') g on p.{it} >= g.value"
     )
+
+
+def graded(rows: str, bands: Mapping[Any, float]) -> str:
+    """Return SQL that adds the grade letter to `rows` (value, percentile): the first of A, B, C whose band it reaches, else D."""
+    letters = " ".join(f"when percentile >= {bands[letter]} then '{letter}'" for letter in ("A", "B", "C"))
+    return f"select *, case when value is not null then case {letters} else 'D' end end as grade from {rows}"
 
 
 def grid(ranked: str, ranking: Ranking) -> str:

@@ -9,7 +9,7 @@ snapshot of the lake, and a replay finds them again.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from crm_agents import lake, postgres
@@ -34,8 +34,8 @@ class Scope:
         Newest ingest batch in the features when the run began.
     snapshot : int
         The lake's snapshot that the features are read from.
-    model_version : str
-        The champion.
+    versions : dict
+        The version that serves of each model that is asked.
     settings : dict
         The company's settings, which decide the rest.
     undone : int
@@ -48,7 +48,7 @@ class Scope:
 
     batch: int
     snapshot: int
-    model_version: str
+    versions: dict[str, str]
     settings: dict[str, Any]
     undone: int
     whole_run: str
@@ -66,7 +66,7 @@ class Scope:
 
 
 def settle(
-    connection: duckdb.DuckDBPyConnection, run: AgentRun, company: Company, features: str, model_version: str
+    connection: duckdb.DuckDBPyConnection, run: AgentRun, company: Company, features: str, versions: dict[str, str]
 ) -> Scope:
     """Decide (at the first call of `run`) or recall what `run` works on.
 
@@ -85,7 +85,7 @@ def settle(
         f"select coalesce(max(_batch), 0) from {features} at (version => {snapshot:d}) where as_of = ?", [run.as_of]
     ).fetchone()
     settings = company.model_dump(mode="json")
-    settled = Scope(int(row[0]) if row else 0, snapshot, model_version, settings, _undone(run), run.run_id)
+    settled = Scope(int(row[0]) if row else 0, snapshot, versions, settings, _undone(run), run.run_id)
     before = None if run.is_backfill else _last(run)
     if before is not None and _follows(settled, before) and _are_few(connection, run, features, before.batch):
         settled = replace(settled, whole_run=before.whole_run, after_batch=before.batch)
@@ -99,11 +99,18 @@ def recall(run: AgentRun) -> Scope | None:
         row = crm.execute(
             "select basis from crm_ai.agent_runs where (run_id, agent) = (%s, %s)", (run.run_id, run.agent)
         ).fetchone()
-    return Scope(**row[0]) if row and row[0] else None
+    return _read(row[0]) if row else None
+
+
+def _read(basis: dict[str, Any] | None) -> Scope | None:
+    """Return what was kept; None where nothing was, or an older release kept something else."""
+    if basis is None or set(basis) != {field.name for field in fields(Scope)}:
+        return None
+    return Scope(**basis)
 
 
 def _follows(now: Scope, before: Scope) -> bool:
-    same = ("model_version", "settings", "undone")
+    same = ("versions", "settings", "undone")
     return all(getattr(now, name) == getattr(before, name) for name in same)
 
 
@@ -123,7 +130,7 @@ def _last(run: AgentRun) -> Scope | None:
             "and status in ('written', 'done') order by started_at desc limit 1",
             (run.agent, run.run_id),
         ).fetchone()
-    return Scope(**row[0]) if row and row[1] == run.as_of else None
+    return _read(row[0]) if row and row[1] == run.as_of else None
 
 
 def _undone(run: AgentRun) -> int:

@@ -67,8 +67,9 @@ def replay(
         found = replaying.replay(run_id)
         tell(run_id, "done")
     out().print(
-        f"{run_id} (as of {found.as_of}, lake snapshot {found.snapshot}, model version {found.model_version}): "
-        f"{found.same:,} decisions came out the same, {found.different:,} differently."
+        f"{run_id} (as of {found.as_of}, lake snapshot {found.snapshot}, "
+        f"{', '.join(f'{model} version {version}' for model, version in found.versions.items())}): "
+        f"{found.same:,} results came out the same, {found.different:,} differently."
     )
     for row in found.examples:
         out().print("  " + ", ".join(f"{key} {value}" for key, value in row.items()), markup=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from crm_agents import lake, postgres
 from crm_agents.company import Company, loaded_company
+from crm_agents.marts.days import LabelWindow
 from crm_agents.marts.results import WAY_OUT, BuildError, BuildResult, NodeResult, describe_failure
 from crm_agents.marts.running import exclusive, run_dbt
 from crm_agents.marts.state import Situation, look, remember
@@ -20,7 +21,7 @@ def build(
     run_id: str,
     select: Sequence[str] | None = None,
     cutoffs: Sequence[date] | None = None,
-    label_cutoffs: Sequence[date] = (),
+    label_windows: Sequence[LabelWindow] = (),
     company: Company | None = None,
     full_refresh: bool = False,
     tests: bool = False,
@@ -42,8 +43,8 @@ def build(
         to date. A selected model must find what it reads: the first build is one of everything.
     cutoffs : sequence of date, optional
         Days for which ``ftr_customers`` is built, by default `as_of`; the label cut-offs come on top.
-    label_cutoffs : sequence of date
-        Days for which ``lbl_customers`` is built, where the label window was closed on `as_of`.
+    label_windows : sequence of (date, int)
+        Cut-offs and days after them for which ``lbl_customers`` is built, where that window was closed on `as_of`.
     company : Company, optional
         By default the loaded one.
     full_refresh : bool
@@ -62,8 +63,8 @@ def build(
     """
     settings = load_settings()
     company = company or loaded_company(settings)
-    labels = sorted(set(label_cutoffs))
-    days = sorted({*(cutoffs if cutoffs is not None else [as_of]), *labels})
+    labels = sorted(set(label_windows))
+    days = sorted({*(cutoffs if cutoffs is not None else [as_of]), *(day for day, _ in labels)})
     with exclusive(settings):
         situation = look(company, days, settings)
         refresh = full_refresh or not situation.is_current
@@ -144,13 +145,12 @@ def _resources(tests: bool) -> list[str]:
 
 
 def _variables(
-    as_of: date, cutoffs: Sequence[date], labels: Sequence[date], company: Company, situation: Situation
+    as_of: date, cutoffs: Sequence[date], labels: Sequence[LabelWindow], company: Company, situation: Situation
 ) -> dict[str, Any]:
     return {
         "as_of": as_of.isoformat(),
         "cutoffs": [day.isoformat() for day in cutoffs],
-        "label_cutoffs": [day.isoformat() for day in labels],
-        "horizon_days": company.prediction.horizon_days,
+        "label_windows": [[day.isoformat(), horizon_days] for day, horizon_days in labels],
         "purchase_statuses": company.purchase_statuses,
         "non_product_codes": company.non_product_codes,
         "newest_batch": situation.batch_id,

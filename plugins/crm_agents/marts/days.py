@@ -29,24 +29,36 @@ EVENT_COLUMNS = {
     "campaign_members": ("sent_at", "opened_at", "clicked_at", "converted_at"),
     "loyalty_transactions": ("occurred_at",),
 }
+LabelWindow = tuple[date, int]  # cut-off, and the days after it in which the outcome counts
 CUTOFF_SPACING_DAYS = 30
 MIN_HISTORY_DAYS = 90
 
 
 @dataclass(frozen=True)
 class TrainingCutoffs:
-    """Days at which features are cut for a model: `train` (newest first) to learn, `test` to judge out of time."""
+    """Days at which features are cut for a model: `train` (newest first) to learn, `test` to judge out of time.
+
+    Their label windows are `horizon_days` long.
+    """
 
     test: date
     train: tuple[date, ...]
+    horizon_days: int
 
     @property
     def all(self) -> tuple[date, ...]:
         """Test and training cut-offs, newest first."""
         return (self.test, *self.train)
 
+    @property
+    def windows(self) -> tuple[LabelWindow, ...]:
+        """The label windows to be built; none where there is nothing to learn from."""
+        return tuple((day, self.horizon_days) for day in self.all) if self.train else ()
 
-def training_cutoffs(company: Company, as_of: date, first_order_on: date | None) -> TrainingCutoffs:
+
+def training_cutoffs(
+    company: Company, as_of: date, first_order_on: date | None, horizon_days: int | None = None
+) -> TrainingCutoffs:
     """Return the cut-offs whose label windows were closed on `as_of`.
 
     The test window ends with `as_of`. A training window ends before the test window begins, so that nothing of what
@@ -57,15 +69,17 @@ def training_cutoffs(company: Company, as_of: date, first_order_on: date | None)
     first_order_on : date or None
         Beginning of the history: a training cut-off needs 90 days of it. Where none has that much, every cut-off after
         the first order is taken; where there is none, `train` is empty and the caller has too little to learn from.
+    horizon_days : int, optional
+        Length of the label windows, by default that of ``prediction``.
     """
-    horizon = company.prediction.horizon_days
+    horizon = horizon_days or company.prediction.horizon_days
     test = as_of - timedelta(days=horizon)
     first_step = math.ceil(horizon / CUTOFF_SPACING_DAYS)
     steps = range(first_step, first_step + company.prediction.cutoffs)
     candidates = [test - timedelta(days=step * CUTOFF_SPACING_DAYS) for step in steps]
     history = {day: (day - first_order_on).days if first_order_on else 0 for day in candidates}
     long_enough = tuple(day for day in candidates if history[day] >= MIN_HISTORY_DAYS)
-    return TrainingCutoffs(test, long_enough or tuple(day for day in candidates if history[day] > 0))
+    return TrainingCutoffs(test, long_enough or tuple(day for day in candidates if history[day] > 0), horizon)
 
 
 def company_as_of(

@@ -33,12 +33,13 @@ def measure(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: date,
     if version is None or version.trained_as_of is None:
         return []
     day = _newest_day(connection, spec, as_of, company.monitoring.window_days)
-    days = _reference_days(company, version.trained_as_of)
     if day is None:
         return []
     try:
         model = registry.load(version)
-        frame = _read(connection, spec, list(model.features), [day, *days])
+        days = _reference_days(company, version.trained_as_of, model.horizon_days)
+        population = spec.of(model.horizon_days)
+        frame = _read(connection, spec, population, list(model.features), [day, *days])
         frame[SCORE] = model.predict(frame)
     except CrmAgentsError as error:
         print(f"{spec.name}: {error}")  # the agent that serves it fails and says so; there is nothing to compare
@@ -56,24 +57,25 @@ def _newest_day(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of: d
     return row[0] if row else None
 
 
-def _reference_days(company: Company, trained_as_of: date) -> list[date]:
-    days = training_data.cutoffs(company, trained_as_of, training_data.first_purchase_on(trained_as_of))
+def _reference_days(company: Company, trained_as_of: date, horizon_days: int) -> list[date]:
+    first_on = training_data.first_purchase_on(trained_as_of)
+    days = training_data.cutoffs(company, trained_as_of, first_on, horizon_days)
     return [days.test, *days.train]
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, spec: ModelSpec, features: list[str], days: list[date]
+    connection: duckdb.DuckDBPyConnection, spec: ModelSpec, population: str, features: list[str], days: list[date]
 ) -> pd.DataFrame:
-    config = spec.module("config")
+    entity = spec.module("config").ENTITY
     chosen = ", ".join(f"date '{day}'" for day in days)
-    where = f"as_of in ({chosen}) and {config.POPULATION}"
+    where = f"as_of in ({chosen}) and {population}"
     row: Any = connection.execute(
         f"select max(n) from (select count(*) as n from {spec.features_table} where {where} group by as_of)"
     ).fetchone()
     share = int(10_000 * min(1.0, SAMPLE_ROWS / max(row[0] or 0, 1)))
     names = ", ".join(f'"{name}"' for name in features)
     return connection.execute(
-        f"select as_of, {names} from {spec.features_table} where {where} and hash({config.ENTITY}) % 10000 < {share}"
+        f"select as_of, {names} from {spec.features_table} where {where} and hash({entity}) % 10000 < {share}"
     ).df()
 
 

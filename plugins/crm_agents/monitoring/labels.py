@@ -126,22 +126,30 @@ def _rates(question: Question, company: Company) -> str:
     Each event moves two running sums, of those who have had one and of those whose next one comes within the horizon.
     """
     source, horizon = question.source, question.horizon_days
-    hits = "n - hits" if source.is_absence else "hits"
+    hits = "n - hits" if source.is_lapse else "hits"
+    # Of a lapse only those are in question who have had an event within the horizon; of anything else whoever ever had one.
+    over = f"happened_on + {horizon + 1}" if source.is_lapse else "null::date"
     return f"""
         events as (
             select distinct entity_id, happened_on from ({source.events})
             where is_positive and happened_on <= date '{question.as_of}'
         ),
-        gaps as (
-            -- from `since` on, and before `until`, the event at `until` is the next one and within the horizon
-            select greatest(lag(happened_on) over each, happened_on - {horizon}) as since, happened_on as until,
-                row_number() over each = 1 as is_first
+        spans as (
+            -- an event counts its entity in from its day on, until the next event or until it is `over`
+            select happened_on, lead(happened_on) over each as next_on, {over} as over_on
             from events window each as (partition by entity_id order by happened_on)
         ),
+        gaps as (
+            -- from `since` on, and before `until`, the event at `next_on` is the next one and within the horizon
+            select happened_on, next_on, over_on, greatest(happened_on, next_on - {horizon}) as since,
+                least(next_on, over_on) as until
+            from spans
+        ),
         changes as (
-            select until as day, 1 as people, 0 as hits from gaps where is_first
-            union all select since, 0, 1 from gaps where not is_first and since < until
-            union all select until, 0, -1 from gaps where not is_first and since < until
+            select happened_on as day, 1 as people, 0 as hits from gaps
+            union all select until, -1, 0 from gaps where until is not null
+            union all select since, 0, 1 from gaps where since < until
+            union all select until, 0, -1 from gaps where since < until
         ),
         daily as (
             select day, sum(people) as people, sum(hits) as hits from changes group by day

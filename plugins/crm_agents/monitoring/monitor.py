@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from crm_agents import lake, registry
+from crm_agents import horizons, lake, registry
 from crm_agents.company import Company
 from crm_agents.model_catalog import MODELS, ModelSpec
 from crm_agents.monitoring import alarms, arrivals, decision_outcomes, inputs, labels, performance
@@ -66,7 +66,7 @@ def measure(
             continue
         found += inputs.measure(connection, spec, as_of, company)
         if spec.outcome is not None:
-            question = Question(spec, spec.outcome, as_of, as_of, company.prediction.horizon_days)
+            question = Question(spec, spec.outcome, as_of, as_of, horizons.horizon_days(spec, company, as_of))
             found += labels.measure(connection, question, company)
     return found
 

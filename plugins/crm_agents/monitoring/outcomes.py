@@ -93,7 +93,7 @@ def probability_query(question: Question) -> str:
         due = "true"
     else:
         happened, due = "i.is_positive", f"i.until < {NEVER}"
-    if question.source.is_absence:
+    if question.source.is_lapse:
         happened = f"not ({happened})"
     return f"""
         with outcome as (

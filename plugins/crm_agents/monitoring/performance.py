@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import lake, postgres
+from crm_agents import horizons, lake, postgres
 from crm_agents.company import Company
 from crm_agents.model_catalog import MODELS, ModelSpec
 from crm_agents.monitoring import outcomes
@@ -46,10 +46,11 @@ def evaluate(
         for spec in models:
             if spec.outcome is None:
                 continue
-            start = first_on or _first_open_day(spec, as_of, company)
+            days = horizons.horizon_days(spec, company, as_of)
+            start = first_on or _first_open_day(spec, as_of, days + company.monitoring.late_outcome_days)
             if start is None:
                 continue
-            question = Question(spec, spec.outcome, start.replace(day=1), as_of, company.prediction.horizon_days)
+            question = Question(spec, spec.outcome, start.replace(day=1), as_of, days)
             outcomes.join(connection, question)
             written += _write(question, run_id, company, judge(connection, question, company.behaviour.contact_share))
     return written
@@ -135,7 +136,7 @@ def amount_metrics() -> str:
     """
 
 
-def _first_open_day(spec: ModelSpec, as_of: date, company: Company) -> date | None:
+def _first_open_day(spec: ModelSpec, as_of: date, open_days: int) -> date | None:
     """Return from where on outcomes may still be missing: everything at first, later only the months still open."""
     with postgres.connect() as crm:
         row = crm.execute(
@@ -147,7 +148,7 @@ def _first_open_day(spec: ModelSpec, as_of: date, company: Company) -> date | No
     first_incomplete, first_scored = row or (None, None)
     if first_scored is None or first_incomplete is None:
         return first_scored
-    still_open = as_of - timedelta(days=company.prediction.horizon_days + company.monitoring.late_outcome_days)
+    still_open = as_of - timedelta(days=open_days)
     return max(min(first_incomplete, still_open), first_scored)
 
 

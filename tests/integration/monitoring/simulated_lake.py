@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 
 from crm_agents import lake, postgres, registry, training
 from crm_agents.company import Company
@@ -16,7 +15,7 @@ from crm_agents.monitoring import alarms, arrivals, inputs, labels
 from crm_agents.monitoring.limits import judge
 from crm_agents.monitoring.outcomes import Question
 from crm_agents.simulator import Drift, generate
-from tests.simulated_customers import feature_rows
+from tests.simulated_customers import feature_rows, fill_lake
 
 MODEL = "purchase_propensity"
 HORIZON = 30
@@ -87,18 +86,7 @@ def build_features(days: Sequence[date], label_days: Sequence[date]) -> None:
             "select customer_id, 'Austria' as country, ordered_on::timestamp as bought_on, sum(revenue_amount)::double as amount "
             "from marts.fct_orders where is_purchase and customer_id is not null group by all order by 1, 3"
         ).df()
-        rows: pd.DataFrame = feature_rows(bought, sorted({*days, *label_days}), HORIZON)
-        connection.register("simulated", rows)
-        connection.execute(
-            "create or replace table features.ftr_customers as select * exclude (has_purchased_next, purchases_next, "
-            "revenue_next) replace (as_of::date as as_of) from simulated"
-        )
-        listed = ", ".join(f"date '{day}'" for day in label_days)
-        connection.execute(
-            f"create or replace table features.lbl_customers as select customer_id, as_of::date as as_of, {HORIZON} as "
-            "horizon_days, has_purchased_next, purchases_next, revenue_next, _batch from simulated "
-            f"where as_of::date in ({listed})"
-        )
+    fill_lake(feature_rows(bought, sorted({*days, *label_days}), HORIZON), HORIZON, label_days)
 
 
 def train_and_score(trained_on: date, days: Sequence[date]) -> None:

@@ -178,7 +178,7 @@ def test_models_are_judged_by_registration_alone(installation: Path) -> None:
         due="event",
     )
     models = (
-        replace(SPEC, name="churn", outcome=replace(PURCHASES, is_absence=True)),
+        replace(SPEC, name="churn", outcome=replace(PURCHASES, is_lapse=True)),
         replace(SPEC, name="value", unit="EUR", outcome=PURCHASES),
         replace(SPEC, name="wins", outcome=deals),
         replace(SPEC, name="unjudged", outcome=None),

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models_ml.core.propensity.training import Trained
 from models_ml.purchase_propensity import config, evaluate, predict
-from models_ml.purchase_propensity.train import Trained, train
+from models_ml.purchase_propensity.train import train
 from tests.simulated_customers import training_and_holdout
 
 
@@ -128,7 +129,7 @@ def test_loading_and_scoring_need_neither_xgboost_nor_sklearn(trained: Trained, 
 
 
 def test_a_company_without_web_mail_or_tickets_can_train(rows: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    few = rows[0][["customer_id", "as_of", "has_purchased", "has_purchased_next", *config.BASELINE_FEATURES]]
+    few = rows[0][["customer_id", "as_of", "has_purchased", "has_purchased_next", *config.BASELINE.columns]]
     fitted = train(few, horizon_days=30)
-    assert set(fitted.model.features) == set(config.BASELINE_FEATURES)
+    assert set(fitted.model.features) == set(config.BASELINE.columns)
     assert evaluate.evaluate(fitted.model, rows[1])["auc"] > 0.7

@@ -54,7 +54,6 @@ def test_the_share_with_the_highest_expected_revenue_is_contacted() -> None:
 def test_a_likely_small_order_gives_way_to_a_less_likely_large_one() -> None:
     chosen = choose([0.9, 0.5, 0.4, 0.3], order_values=[10.0, 100.0, 10.0, 20.0], contact_share=0.25)
     assert list(chosen["chosen"]) == ["wait", "contact_now", "wait", "wait"]
-    assert list(chosen["grade"]) == ["A", "B", "C", "D"]  # of the likelihood, as before
     assert chosen.loc[1, "reason"] == (
         "50% likely to buy within 30 days, 100.00 an order: among the 25% with the highest expected revenue: contact now."
     )
@@ -88,11 +87,6 @@ def test_a_contact_that_fell_due_is_not_repeated_before_the_rest_is_over() -> No
     assert list(due["chosen"]) == ["wait"]
 
 
-def test_grades_follow_the_bands() -> None:
-    chosen = choose([position / 100 for position in range(101)])
-    assert chosen.groupby("grade")["value"].min().to_dict() == {"A": 0.8, "B": 0.5, "C": 0.2, "D": 0.0}
-
-
 def test_an_unlikely_customer_is_left_alone_even_among_the_best() -> None:
     chosen = choose([0.001, 0.002, 0.003], contact_share=1.0)
     assert set(chosen["chosen"]) == {"leave_alone"}
@@ -100,7 +94,7 @@ def test_an_unlikely_customer_is_left_alone_even_among_the_best() -> None:
 
 def test_without_a_score_the_reason_is_the_status() -> None:
     chosen = choose([None, 0.4]).iloc[0]
-    assert (chosen["chosen"], chosen["reason"], chosen["grade"]) == ("wait", "No purchase yet.", None)
+    assert (chosen["chosen"], chosen["reason"]) == ("wait", "No purchase yet.")
 
 
 def test_one_customer_alone_is_decided() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models_ml.purchase_propensity import config, features, predict
-from models_ml.purchase_propensity.sentences import PHRASES
+from models_ml.core.customer_phrases import PHRASES
+from models_ml.core.propensity.rows import population, usable_features
+from models_ml.purchase_propensity import config, predict
 from models_ml.purchase_propensity.train import train
 from tests.simulated_customers import training_and_holdout
 
@@ -27,11 +28,11 @@ def test_personal_data_and_slices_are_no_features() -> None:
 
 
 def test_every_part_reads_only_features() -> None:
-    assert set(config.BASELINE_FEATURES) | set(config.LINEAR_FEATURES) | set(config.DIRECTIONS) <= set(config.FEATURES)
+    assert set(config.BASELINE.columns) | set(config.LINEAR_FEATURES) | set(config.DIRECTIONS) <= set(config.FEATURES)
 
 
 def test_constant_and_missing_columns_are_left_out(rows: pd.DataFrame) -> None:
-    used = features.usable_features(rows.drop(columns="items_total"), frozenset({"revenue_30d"}))
+    used = usable_features(rows.drop(columns="items_total"), config, frozenset({"revenue_30d"}))
     assert "tickets_open" not in used  # zero everywhere: this company has no tickets
     assert "days_since_interaction" not in used  # missing everywhere
     assert {"items_total", "revenue_30d"}.isdisjoint(used)
@@ -40,7 +41,7 @@ def test_constant_and_missing_columns_are_left_out(rows: pd.DataFrame) -> None:
 
 def test_a_column_that_is_only_sometimes_known_is_used(rows: pd.DataFrame) -> None:
     half_known = rows.assign(feedback_score_mean=np.where(np.arange(len(rows)) % 2, 5.0, np.nan))
-    assert "feedback_score_mean" in features.usable_features(half_known)
+    assert "feedback_score_mean" in usable_features(half_known, config)
 
 
 def test_nothing_to_learn_from_is_said(rows: pd.DataFrame) -> None:
@@ -63,7 +64,7 @@ def test_row_order_does_not_matter(rows: pd.DataFrame) -> None:
 def test_customers_without_a_purchase_are_not_learnt_from(rows: pd.DataFrame) -> None:
     strangers = rows.head(200).assign(has_purchased=False, recency_days=np.nan, customer_id="stranger")
     with_strangers = pd.concat([rows, strangers], ignore_index=True)
-    assert features.population(with_strangers).sum() == len(rows)
+    assert population(with_strangers, config).sum() == len(rows)
     one, other = (train(table, horizon_days=30).model for table in (rows, with_strangers))
     np.testing.assert_array_equal(predict.predict(one, rows), predict.predict(other, rows))
 

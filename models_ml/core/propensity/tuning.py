@@ -10,9 +10,10 @@ import pandas as pd
 from models_ml.core import calibration, trees
 from models_ml.core.blend import BlendModel, float_matrix
 from models_ml.core.folds import entity_part, validation_folds
-from models_ml.purchase_propensity import config
-from models_ml.purchase_propensity.features import label
-from models_ml.purchase_propensity.parts import fit_linear, fit_trees, linear_places
+from models_ml.core.propensity import settings as shared
+from models_ml.core.propensity.parts import fit_linear, fit_trees, linear_places
+from models_ml.core.propensity.rows import label
+from models_ml.core.propensity.settings import Settings
 
 LEVEL_RULES = ("all_cutoffs", "newest_cutoff", "validation_cutoff", "uncalibrated")
 
@@ -45,20 +46,22 @@ class _Fold:
     boosted: dict[float, np.ndarray]
 
 
-def choose(rows: pd.DataFrame, features: tuple[str, ...], horizon_days: int, seed: int, threads: int) -> Choice:
+def choose(
+    rows: pd.DataFrame, features: tuple[str, ...], settings: Settings, horizon_days: int, seed: int, threads: int
+) -> Choice:
     """Return learning rate, blend weight and slope with the lowest log loss on validation cut-offs."""
-    rows = rows[_tuning_rows(rows)]
-    folds = _folds(rows, features, horizon_days, seed, threads)
+    rows = rows[_tuning_rows(rows, settings)]
+    folds = _folds(rows, features, settings, horizon_days, seed, threads)
     if not folds:
-        return Choice(config.LEARNING_RATES[0], 0.5, 1.0, float("nan"))
+        return Choice(shared.LEARNING_RATES[0], 0.5, 1.0, float("nan"))
     truth = np.concatenate([fold.truth for fold in folds])
     regression = np.concatenate([fold.regression for fold in folds])
     group = np.repeat(np.arange(len(folds)), [len(fold.truth) for fold in folds])
     newest = group == 0  # folds come newest first
     choices = []
-    for rate in config.LEARNING_RATES:
+    for rate in shared.LEARNING_RATES:
         boosted = np.concatenate([fold.boosted[rate] for fold in folds])
-        for weight in config.TREE_WEIGHTS if linear_places(features) else (1.0,):
+        for weight in shared.TREE_WEIGHTS if linear_places(features, settings) else (1.0,):
             blended = weight * boosted + (1 - weight) * regression
             slope, loss = calibration.fit_slope(blended, truth, group)
             level = calibration.fit_level(slope * blended[newest], float(truth[newest].mean()))
@@ -66,7 +69,9 @@ def choose(rows: pd.DataFrame, features: tuple[str, ...], horizon_days: int, see
     return min(choices, key=lambda choice: choice.log_loss)
 
 
-def calibration_line(rule: str, blend: BlendModel, rows: pd.DataFrame, choice: Choice) -> tuple[float, float]:
+def calibration_line(
+    rule: str, blend: BlendModel, rows: pd.DataFrame, choice: Choice, settings: Settings
+) -> tuple[float, float]:
     """Return the slope and the intercept of the calibration line of a fitted `blend`.
 
     Parameters
@@ -79,38 +84,47 @@ def calibration_line(rule: str, blend: BlendModel, rows: pd.DataFrame, choice: C
         return 1.0, 0.0
     if rule == "validation_cutoff":
         return choice.slope, choice.validation_level
-    used = rows if rule == "all_cutoffs" else rows[rows[config.CUTOFF] == rows[config.CUTOFF].max()]
+    used = rows if rule == "all_cutoffs" else rows[rows[settings.CUTOFF] == rows[settings.CUTOFF].max()]
     margin = replace(blend, slope=choice.slope).margin(float_matrix(used, blend.features))
-    return choice.slope, calibration.fit_level(margin, float(label(used).mean()))
+    return choice.slope, calibration.fit_level(margin, float(label(used, settings).mean()))
 
 
-def _folds(rows: pd.DataFrame, features: tuple[str, ...], horizon_days: int, seed: int, threads: int) -> list[_Fold]:
-    matrix, truth = float_matrix(rows, features), label(rows)
-    masks = validation_folds(rows[config.CUTOFF], rows[config.ENTITY], horizon_days, config.VALIDATION_CUTOFFS)
+def _folds(
+    rows: pd.DataFrame, features: tuple[str, ...], settings: Settings, horizon_days: int, seed: int, threads: int
+) -> list[_Fold]:
+    matrix, truth = float_matrix(rows, features), label(rows, settings)
+    masks = validation_folds(rows[settings.CUTOFF], rows[settings.ENTITY], horizon_days, shared.VALIDATION_CUTOFFS)
     folds = []
     for fit, held in masks:
         if truth[fit].min() == truth[fit].max() or not held.any():
             continue
         boosted = {
-            rate: trees.margin(fit_trees(matrix[fit], truth[fit], features, rate, seed, threads), matrix[held])
-            for rate in config.LEARNING_RATES
+            rate: trees.margin(
+                fit_trees(matrix[fit], truth[fit], features, settings, rate, seed, threads), matrix[held]
+            )
+            for rate in shared.LEARNING_RATES
         }
-        folds.append(_Fold(truth[held], _regression(matrix, truth, fit, held, features), boosted))
+        folds.append(_Fold(truth[held], _regression(matrix, truth, fit, held, features, settings), boosted))
     return folds
 
 
 def _regression(
-    matrix: np.ndarray, truth: np.ndarray, fit: np.ndarray, held: np.ndarray, features: tuple[str, ...]
+    matrix: np.ndarray,
+    truth: np.ndarray,
+    fit: np.ndarray,
+    held: np.ndarray,
+    features: tuple[str, ...],
+    settings: Settings,
 ) -> np.ndarray:
-    places = linear_places(features)
+    places = linear_places(features, settings)
     if not places:
         return np.zeros(int(held.sum()))
-    return fit_linear(matrix[fit], truth[fit], features).margin(matrix[held][:, places])
+    return fit_linear(matrix[fit], truth[fit], features, settings).margin(matrix[held][:, places])
 
 
-def _tuning_rows(rows: pd.DataFrame) -> np.ndarray:
+def _tuning_rows(rows: pd.DataFrame, settings: Settings) -> np.ndarray:
     """Return the mask of the rows that settings are chosen on: all, or a fixed share of the customers."""
-    if len(rows) <= config.MAX_TUNING_ROWS:
+    if len(rows) <= shared.MAX_TUNING_ROWS:
         return np.ones(len(rows), dtype=bool)
-    share = config.MAX_TUNING_ROWS / len(rows)
-    return entity_part(rows[config.ENTITY], 10_000) < share * 10_000
+    share = shared.MAX_TUNING_ROWS / len(rows)
+    return entity_part(rows[settings.ENTITY], 10_000) < share * 10_000

@@ -1,4 +1,4 @@
-"""How each feature is said to a salesperson."""
+"""How each feature of a customer is said to a salesperson."""
 
 from __future__ import annotations
 

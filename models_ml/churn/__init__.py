@@ -1,0 +1,1 @@
+"""Churn: which active customers will not buy within the coming window."""
