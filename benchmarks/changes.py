@@ -18,7 +18,7 @@ def change(customers: int, mark: str) -> str:
     with postgres.connect() as crm:
         crm.execute(
             "create temp table chosen on commit drop as select entity_id, row_number() over (order by md5(entity_id || %s)) n "
-            "from crm_ai.scores where status = 'scored' order by 2 limit %s",
+            "from crm_ai.scores where status = 'scored' and model = 'purchase_propensity' order by 2 limit %s",
             (prefix, customers),
         )
         crm.execute(

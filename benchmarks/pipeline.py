@@ -108,7 +108,9 @@ def prepare(customers: int) -> int:
 def _counts() -> tuple[int, int]:
     with postgres.connect() as crm:
         row = crm.execute(
-            "select (select count(*) from crm.customers), (select count(*) from crm_ai.scores where status = 'scored')"
+            "select (select count(*) from crm.customers), "
+            "(select count(*) from crm_ai.scores where status = 'scored' and model = %s)",
+            (MODEL,),
         ).fetchone()
     return row or (0, 0)
 
@@ -268,7 +270,7 @@ def _copy_scores(crm: Any) -> None:
     """Put a copy of the scores beside them: what is measured there harms nobody."""
     crm.execute(f"drop table if exists {BENCH_SCORES}")
     crm.execute(f"create table {BENCH_SCORES} (like crm_ai.scores including all)")
-    crm.execute(f"insert into {BENCH_SCORES} select * from crm_ai.scores where status = 'scored'")
+    crm.execute(f"insert into {BENCH_SCORES} select * from crm_ai.scores where status = 'scored' and model = '{MODEL}'")
     crm.commit()
     crm.autocommit = True
     crm.execute(f"vacuum analyze {BENCH_SCORES}")

@@ -5,11 +5,11 @@
         horizon_days,
         closes_on
     from (
-        {% for day, horizon_days in var('label_windows') or [['0001-01-01', 0]] -%}
+        {% for cutoff, horizon_days in var('label_windows') or [['0001-01-01', 0]] -%}
         select
-            {{ day(day) }} as as_of,
+            {{ day(cutoff) }} as as_of,
             {{ horizon_days }} as horizon_days,
-            cast({{ dbt.dateadd('day', horizon_days, day(day)) }} as date) as closes_on
+            cast({{ dbt.dateadd('day', horizon_days, day(cutoff)) }} as date) as closes_on
         {{ 'union all' if not loop.last }}
         {% endfor %}
     ) as windows

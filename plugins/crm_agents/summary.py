@@ -30,6 +30,8 @@ class Summary:
         (model, version, alias, grade, method, metrics, baseline metrics).
     contacts : list
         (customer_id, probability, grade, reason for, reason against, expected revenue).
+    losses : list
+        (customer_id, probability of being lost, segment, reason for, reason against) in the segment with most revenue.
     choices : list
         (choice, customers).
     segments : list
@@ -48,12 +50,21 @@ class Summary:
     failed_rules: list[Row]
     models: list[Row]
     contacts: list[Row]
+    losses: list[Row]
     choices: list[Row]
     segments: list[Row]
     written: list[Row]
     runs: list[Row]
 
 
+STRONGEST = """
+    (select statement from crm_ai.score_reasons r where (r.entity_type, r.entity_id, r.model)
+        = (s.entity_type, s.entity_id, s.model) and direction = '+' and feature not in ('base', 'other')
+     order by contribution desc limit 1),
+    (select statement from crm_ai.score_reasons r where (r.entity_type, r.entity_id, r.model)
+        = (s.entity_type, s.entity_id, s.model) and direction = '-' and feature not in ('base', 'other')
+     order by contribution limit 1)
+"""
 QUERIES = {
     "loaded": """
         select table_name, sum(rows_read), sum(rows_used), sum(rows_quarantined) from crm_ai.load_counts
@@ -89,20 +100,22 @@ QUERIES = {
         select model, version, alias, grade, method, metrics, baseline_metrics from crm_ai.models
         where retired_at is null and promoted_at is not null order by model, promoted_at desc
     """,
-    "contacts": """
-        select d.entity_id, s.value, s.grade,
-            (select statement from crm_ai.score_reasons r where (r.entity_type, r.entity_id, r.model)
-                = (s.entity_type, s.entity_id, s.model) and direction = '+' and feature not in ('base', 'other')
-             order by contribution desc limit 1),
-            (select statement from crm_ai.score_reasons r where (r.entity_type, r.entity_id, r.model)
-                = (s.entity_type, s.entity_id, s.model) and direction = '-' and feature not in ('base', 'other')
-             order by contribution limit 1),
+    "contacts": f"""
+        select d.entity_id, s.value, s.grade, {STRONGEST},
             (d.options -> 'contact_now' ->> 'expected_revenue')::numeric
         from crm_ai.decisions d
         join crm_ai.scores s on s.entity_type = d.entity_type and s.entity_id = d.entity_id
             and s.model = 'purchase_propensity'
         where d.chosen = 'contact_now' and d.outcome is null
         order by 6 desc nulls last, s.value desc limit 8
+    """,
+    "losses": f"""
+        select s.entity_id, s.value, g.segment_name, {STRONGEST}
+        from crm_ai.scores s
+        join crm_ai.customer_segments g on g.customer_id = s.entity_id
+        where s.entity_type = 'customer' and s.model = 'churn' and s.status = 'scored'
+            and g.segment_id = (select segment_id from crm_ai.segment_profiles order by as_of desc, revenue_share desc limit 1)
+        order by s.value desc, s.entity_id limit 5
     """,
     "choices": """
         select chosen, count(*) from (

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 AGENT = "customer_behaviour_agent"
 PATIENCE_SECONDS = 300
-SCORES = "select entity_id, value, grade, as_of, run_id from crm_ai.scores order by 1"
+SCORES = "select entity_id, model, value, grade, as_of, run_id from crm_ai.scores order by 1, 2"
 REASONS = "select entity_id, rank, feature, contribution, statement, run_id from crm_ai.score_reasons order by 1, 2"
 
 
@@ -105,7 +105,7 @@ def upside_down(stack: Settings, first_chain: Chain) -> Iterator[list[tuple]]:
     with postgres.connect() as crm:
         crm.execute("create table crm_ai.saved_scores as select * from crm_ai.scores")
         crm.execute("update crm_ai.scores set value = 1 - value")
-    yield ask("select entity_id, value, grade, as_of, run_id from crm_ai.saved_scores order by 1")
+    yield ask("select entity_id, model, value, grade, as_of, run_id from crm_ai.saved_scores order by 1, 2")
     while Airflow.started:
         Airflow.started.pop().end()
     with postgres.connect() as crm:
@@ -161,7 +161,7 @@ def test_an_approved_run_writes_and_undo_run_takes_it_back(stack: Settings, upsi
     assert run.record()[0] == "done"
     told = ask(SCORES)
     assert [row[0] for row in told] == [row[0] for row in upside_down]
-    assert [row[1] or 0 for row in told] == pytest.approx([row[1] or 0 for row in upside_down], abs=1e-6)
+    assert [row[2] or 0 for row in told] == pytest.approx([row[2] or 0 for row in upside_down], abs=1e-6)
     assert run.id in {row[-1] for row in ask(REASONS)}
 
     undo = Airflow(stack, "undo_run", {"run_id": run.id})

@@ -57,7 +57,7 @@ def test_the_chain_goes_from_ingest_to_the_agent(first_chain: Chain) -> None:
 def test_every_buyer_has_a_segment(first_chain: Chain) -> None:
     assert ask(
         "select count(*) from crm_ai.scores s full join crm_ai.customer_segments c on c.customer_id = s.entity_id "
-        "where s.status is distinct from c.status"
+        "where s.model = 'purchase_propensity' and s.status is distinct from c.status"
     ) == [(0,)]
     profiles = ask("select sum(customers), sum(revenue_share) from crm_ai.segment_profiles")
     assert profiles[0][0] == ask("select count(*) from crm_ai.customer_segments where status = 'scored'")[0][0]
@@ -66,9 +66,10 @@ def test_every_buyer_has_a_segment(first_chain: Chain) -> None:
 
 def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> None:
     customers = ask("select count(*) from crm.customers")[0][0]
-    scored = dict(ask("select status, count(*) from crm_ai.scores group by 1"))
-    assert sum(scored.values()) == customers
-    assert scored["scored"] > scored["not_scored"]
+    for model in ("purchase_propensity", "churn"):
+        scored = dict(ask(f"select status, count(*) from crm_ai.scores where model = '{model}' group by 1"))
+        assert sum(scored.values()) == customers
+        assert scored["scored"] > scored["not_scored"]
     assert ask("select count(*) from crm_ai.scores where status = 'not_scored' and status_reason is null") == [(0,)]
     assert ask("select count(*) from crm_ai.scores where value not between 0 and 1") == [(0,)]
     assert ask("select distinct chosen from crm_ai.decisions order by 1") == [
@@ -81,7 +82,8 @@ def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> N
 def test_reasons_add_up_to_the_score(first_chain: Chain) -> None:
     rows = ask(
         "select s.value, sum(r.contribution), count(*) filter (where r.feature not in ('base', 'other')) "
-        "from crm_ai.scores s join crm_ai.score_reasons r using (entity_type, entity_id, model) group by s.entity_id, s.value"
+        "from crm_ai.scores s join crm_ai.score_reasons r using (entity_type, entity_id, model) "
+        "group by s.model, s.entity_id, s.value"
     )
     assert len(rows) == ask("select count(*) from crm_ai.scores where status = 'scored'")[0][0]
     assert max(abs(math.log(value / (1 - value)) - total) for value, total, _ in rows) < 1e-5
@@ -89,12 +91,16 @@ def test_reasons_add_up_to_the_score(first_chain: Chain) -> None:
 
 
 def test_the_champion_beats_its_baseline(first_chain: Chain) -> None:
-    version, grade, metrics, baseline = ask(
-        "select version, grade, metrics, baseline_metrics from crm_ai.models where alias = 'champion'"
-    )[0]
-    assert grade in ("A", "B")
-    assert metrics["brier"] < baseline["brier"]
-    assert ask("select distinct model_version from crm_ai.scores where status = 'scored'") == [(version,)]
+    champions = ask(
+        "select model, version, grade, metrics, baseline_metrics from crm_ai.models where alias = 'champion' order by 1"
+    )
+    assert [row[0] for row in champions] == ["churn", "purchase_propensity"]
+    for model, version, grade, metrics, baseline in champions:
+        assert grade in ("A", "B")
+        assert metrics["brier"] < baseline["brier"]
+        assert ask(
+            f"select distinct model_version from crm_ai.scores where status = 'scored' and model = '{model}'"
+        ) == [(version,)]
 
 
 def test_gates_and_dbt_tests_left_their_results(first_chain: Chain) -> None:
@@ -128,7 +134,8 @@ def test_what_assets_start_elsewhere_is_followed_too(first_chain: Chain, stack: 
 
 def test_one_new_order_changes_that_customer_and_undo_takes_it_back(first_chain: Chain) -> None:
     customer, value = ask(
-        "select entity_id, value from crm_ai.scores where status = 'scored' order by value limit 1 offset 50"
+        "select entity_id, value from crm_ai.scores where status = 'scored' and model = 'purchase_propensity' "
+        "order by value limit 1 offset 50"
     )[0]
     with postgres.connect() as crm:
         crm.execute(
@@ -142,11 +149,12 @@ def test_one_new_order_changes_that_customer_and_undo_takes_it_back(first_chain:
         )
     chain = follow()
     assert chain.is_success
-    now, run_id = ask(f"select value, run_id from crm_ai.scores where entity_id = '{customer}'")[0]
+    score = f"from crm_ai.scores where entity_id = '{customer}' and model = 'purchase_propensity'"
+    now, run_id = ask(f"select value, run_id {score}")[0]
     assert now != value
     report = undo(run_id)
     assert report.kept_count == 0
-    assert ask(f"select value from crm_ai.scores where entity_id = '{customer}'") == [(value,)]
+    assert ask(f"select value {score}") == [(value,)]
     with pytest.raises(CrmAgentsError, match="undone before"):
         undo(run_id)
 

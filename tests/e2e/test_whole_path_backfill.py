@@ -126,7 +126,7 @@ def history(days: list[date]) -> list[tuple]:
 
 
 def test_backwards_and_twice_gives_the_same_rows(stack: Settings, today: date, days: list[date]) -> None:
-    present = ask("select entity_id, value, as_of, run_id from crm_ai.scores order by entity_id")
+    present = ask("select entity_id, model, value, as_of, run_id from crm_ai.scores order by entity_id, model")
     counts = "select (select count(*) from crm_ai.decisions), (select count(*) from crm_ai.write_ledger)"
     before = ask(counts)
     began = backfill(stack, days, "--run-backwards")
@@ -144,7 +144,7 @@ def test_backwards_and_twice_gives_the_same_rows(stack: Settings, today: date, d
     assert backfill(stack, days, "--reprocess-behavior", "completed") > began
     assert history(days) == first
     # what stands now is not touched by what would have been said then
-    assert ask("select entity_id, value, as_of, run_id from crm_ai.scores order by entity_id") == present
+    assert ask("select entity_id, model, value, as_of, run_id from crm_ai.scores order by entity_id, model") == present
     assert ask(counts) == before
 
 

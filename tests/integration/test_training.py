@@ -15,10 +15,11 @@ from crm_agents import lake, postgres, registry, training
 from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
 from crm_agents.marts import TrainingCutoffs, training_cutoffs
+from crm_agents.model_catalog import find_model
 from crm_agents.settings import load_settings
 from models_ml.purchase_propensity import config
 from tests.conftest import real_data
-from tests.simulated_customers import feature_rows, fill_lake, purchases
+from tests.simulated_customers import LABELS, feature_rows, fill_lake, purchases
 
 MODEL = "purchase_propensity"
 TODAY = date(2024, 6, 30)
@@ -123,7 +124,7 @@ def test_the_baseline_serves_when_the_model_is_not_good_enough(installation: Pat
         *config.BASELINE.columns,
         "_batch",
     ]
-    lake_with(rows()[[*keep, "has_purchased_next", "purchases_next", "revenue_next"]].assign(tenure_days=400.0))
+    lake_with(rows()[[*keep, *LABELS.split(", "), "is_active"]].assign(tenure_days=400.0))
     demanding = Company(name="test", title="Test", prediction={"cutoffs": 3}, promotion={"min_grade": "A"})
     result = train("r1", company=demanding)
     assert result.status == "serves_baseline"
@@ -300,11 +301,15 @@ def test_a_champion_that_cannot_be_used_is_due(installation: Path) -> None:
     assert "not those that were registered" in why
 
 
+def found(due: list[training.Due]) -> training.Due:
+    return next(one for one in due if one.model == MODEL)
+
+
 def test_an_alarm_makes_a_model_due_and_the_same_data_are_not_trained_twice(installation: Path) -> None:
     lake_with(rows())
     first = train("r1")
-    assert [due.is_due for due in training.which_are_due(TODAY, company=COMPANY)] == [False]
-    (due,) = training.which_are_due(TODAY, alarmed=[MODEL], company=COMPANY)
+    assert not found(training.which_are_due(TODAY, company=COMPANY)).is_due
+    due = found(training.which_are_due(TODAY, alarmed=[MODEL], company=COMPANY))
     assert (due.model, due.is_due) == (MODEL, True)
     assert "alarm" in due.reason
     assert train("r2").version == first.version
@@ -314,7 +319,7 @@ def test_a_model_that_cannot_be_judged_is_due_and_does_not_stop_the_others(
     installation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its outcomes are read from a table that is not there: its own training will say so."""
-    (spec,) = training.MODELS
+    spec = find_model(MODEL)
     outcome = replace(spec.outcome, events="select * from marts.no_such_table") if spec.outcome else None
     lake_with(rows())
     train("r1")
@@ -370,8 +375,8 @@ def test_missing_features_are_said(installation: Path) -> None:
     lake_with(rows())
     with pytest.raises(CrmAgentsError, match="no rows as of 2030-01-01"):
         train("r1", date(2030, 1, 1))
-    with pytest.raises(CrmAgentsError, match="Models: purchase_propensity"):
-        training.train("churn", as_of=TODAY, run_id="r1", company=COMPANY)
+    with pytest.raises(CrmAgentsError, match="Models: purchase_propensity, churn"):
+        training.train("weather", as_of=TODAY, run_id="r1", company=COMPANY)
 
 
 @pytest.mark.real_data

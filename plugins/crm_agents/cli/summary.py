@@ -33,6 +33,7 @@ def print_summary(
     _quality(console, found)
     _models(console, found)
     _contacts(console, found)
+    _losses(console, found)
     _segments(console, found)
     _written(console, found)
     _durations(console, chain, took or {})
@@ -92,7 +93,7 @@ def _quality(console: Console, found: Summary) -> None:
 
 
 def _models(console: Console, found: Summary) -> None:
-    _heading(console, "The model against the rule of thumb it replaces (crm_ai.models)")
+    _heading(console, "The models against the rules of thumb they replace (crm_ai.models)")
     if not found.models:
         reason = next((run[4] for run in found.runs if run[4]), "no model was trained")
         console.print(f"No model is in charge: {reason}")
@@ -116,6 +117,17 @@ def _contacts(console: Console, found: Summary) -> None:
         _heading(console, "Whom to contact first, and why (crm_ai.scores, crm_ai.score_reasons)")
         rows = [_contact(row) for row in found.contacts]
         _table(console, ["customer", "will buy", "worth", "speaks for it", "speaks against it"], rows, right=(1, 2))
+
+
+def _losses(console: Console, found: Summary) -> None:
+    if not found.losses:
+        return
+    _heading(console, "Who is about to be lost, among those who bring most (crm_ai.scores)")
+    rows = [
+        (customer, f"{value:.0%}", segment, _observation(reason_for), _observation(reason_against))
+        for customer, value, segment, reason_for, reason_against in found.losses
+    ]
+    _table(console, ["customer", "is lost", "segment", "speaks for it", "speaks against it"], rows, right=(1,))
 
 
 def _contact(row: Row) -> Row:
