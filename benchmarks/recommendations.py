@@ -25,8 +25,9 @@ from models_ml.recommendations import config
 from models_ml.recommendations.evaluate import grade, judge, month_after
 from models_ml.recommendations.history import history
 from models_ml.recommendations.recommend import recommend
+from models_ml.recommendations.recommender import SIMPLE
 from models_ml.recommendations.scorers import LinearAutoencoder, best
-from models_ml.recommendations.train import SIMPLE, train
+from models_ml.recommendations.train import choose
 
 LAST_KNOWN = date(2011, 11, 9)
 PRODUCT = "^[0-9]{5}"  # POST, D, M, DOT, BANK CHARGES and their like are no products
@@ -61,13 +62,14 @@ def accuracy(folder: Path) -> str:
             "where CustomerID is not null and left(InvoiceNo, 1) <> 'C' and Quantity > 0 and UnitPrice > 0 "
             f"and regexp_matches(StockCode, '{PRODUCT}')"
         ).df()
-    found = train(lines, LAST_KNOWN)
+    found = choose(lines, LAST_KNOWN)
+    chosen = found.recommender.name
     month = month_after(lines, found.known)
-    scorers = {name: make(found.known) for name, make in SIMPLE.items()} | {found.scorer.name: found.scorer}
+    scorers = {name: make(found.known) for name, make in SIMPLE.items()} | {chosen: found.scorer}
     judged = {name: judge(scorer, found.known, month) for name, scorer in scorers.items()}
     popular, habit = judged["popularity"], judged["personal_frequency"]
     rows = [
-        f"| {name}{' (chosen)' if name == found.scorer.name else ''} | {it['recall']:.4f} | {it['recall'] / habit['recall']:.2f} "
+        f"| {name}{' (chosen)' if name == chosen else ''} | {it['recall']:.4f} | {it['recall'] / habit['recall']:.2f} "
         f"| {it['ndcg']:.4f} | {it['recall_new']:.4f} | {it['recall_new'] / popular['recall_new']:.1f} | {grade(it, popular)} |"
         for name, it in sorted(judged.items(), key=lambda item: item[1]["recall"])
     ]
@@ -94,15 +96,15 @@ def speed(customers: int, products: int) -> None:
     lines = simulated(customers, products)
     as_of = lines["bought_on"].max().date()
     started = time.perf_counter()
-    found = train(lines, as_of)
+    found = choose(lines, as_of)
     fitted = time.perf_counter()
     rows = len(recommend(found.scorer, found.known, found.known.customers))
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     floor = floor_seconds(lines, as_of)
     print(
-        f"{customers:,} customers x {products:,} products, {len(lines):,} purchases: {found.scorer.name} chosen and fitted in "
-        f"{fitted - started:.1f} s, {rows:,} recommendations with reasons in {done - fitted:.1f} s "
+        f"{customers:,} customers x {products:,} products, {len(lines):,} purchases: {found.recommender.name} chosen and "
+        f"fitted in {fitted - started:.1f} s, {rows:,} recommendations with reasons in {done - fitted:.1f} s "
         f"({(done - fitted) / floor:.1f} x the floor of {floor:.1f} s), peak {peak:.1f} GB"
     )
 

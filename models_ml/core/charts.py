@@ -34,6 +34,15 @@ def lift_chart(model: np.ndarray, baseline: np.ndarray, label: np.ndarray) -> by
     return _png(figure, axes)
 
 
+def curve_chart(title: str, x_label: str, y_label: str, curves: dict[str, np.ndarray]) -> bytes:
+    """Draw (n,) values of model and baseline over 1, 2, ... n."""
+    figure, axes = _canvas(title, x_label, y_label)
+    for (name, values), colour in zip(curves.items(), (MODEL_COLOUR, BASELINE_COLOUR), strict=False):
+        axes.plot(np.arange(1, len(values) + 1), values, marker="o", markersize=4, color=colour, label=name)
+    axes.set(xlim=(1, max(map(len, curves.values()))), ylim=(0, None))
+    return _png(figure, axes)
+
+
 def _canvas(title: str, horizontal: str, vertical: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5, 4.2), layout="constrained")
     axes = figure.subplots()

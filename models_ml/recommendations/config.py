@@ -6,6 +6,10 @@ SEED = 20_260_101
 # A recommendation is right when the product is bought within these days; ten are shown.
 HORIZON_DAYS = 30
 SHOWN = 10
+ENTITY = "customer_id"
+PRIMARY_METRIC = "one_minus_ndcg"
+# What is shown where data are too thin to compare models.
+LADDER = {"simpler_model": "personal_frequency", "rule": "popularity"}
 
 # Ridge of the linear autoencoder: recall on validation months moves by less than 3 % between 100 and 300.
 RIDGE = 200.0

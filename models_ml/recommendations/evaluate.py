@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from models_ml.core.charts import curve_chart
 from models_ml.core.metrics import grade as grade_of
 from models_ml.recommendations import config
-from models_ml.recommendations.history import History
+from models_ml.recommendations.history import History, history
+from models_ml.recommendations.recommender import Recommender
 from models_ml.recommendations.scorers import Scorer, best
 
 
@@ -91,9 +94,55 @@ def judge(scorer: Scorer, known: History, month: Month) -> dict[str, float]:
     }
 
 
-def grade(metrics: dict[str, float], baseline: dict[str, float]) -> str:
-    """Return the grade against the baseline on the same month: what one hit costs in shown products, 5 % less for an A."""
-    return grade_of(1 / max(metrics["recall"], 1e-9), 1 / max(baseline["recall"], 1e-9))
+def evaluate(model: Recommender, frame: pd.DataFrame, *, cutoff: date, min_slice_rows: int = 0) -> dict[str, Any]:
+    """Return the metrics of `model`, asked on the evening of `cutoff`, on what its customers bought in the month after.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Purchases up to the end of that month.
+    min_slice_rows : int
+        Not used: customers are not judged by slices here.
+
+    Returns
+    -------
+    dict
+        n (customers who came back), recall, ndcg, recall_new (see `judge`) and ``one_minus_ndcg``.
+    """
+    del min_slice_rows
+    known = history(frame, cutoff)
+    found = judge(model.scorer(known), known, month_after(frame, known))
+    measures = {name: found[name] for name in ("recall", "ndcg", "recall_new")}
+    return {"n": int(found["customers"]), **measures, "one_minus_ndcg": 1 - found["ndcg"], "slices": {}}
+
+
+def charts(model: Recommender, baseline: Recommender, frame: pd.DataFrame, *, cutoff: date) -> dict[str, bytes]:
+    """Draw which share of what customers bought was found among the first 1 to `config.SHOWN` products."""
+    known = history(frame, cutoff)
+    month = month_after(frame, known)
+    curves = {
+        name: recall_curve(fitted.scorer(known), known, month)
+        for name, fitted in (("model", model), ("baseline", baseline))
+    }
+    title = "Found of what customers bought in the month after"
+    return {"recall.png": curve_chart(title, "products shown", "recall", curves)}
+
+
+def recall_curve(scorer: Scorer, known: History, month: Month) -> np.ndarray:
+    """Return the mean recall of the first 1, 2, ... `config.SHOWN` products, as (SHOWN,) values."""
+    total = np.zeros(min(config.SHOWN, len(known.products)))
+    for start in range(0, len(month.rows), config.BLOCK_ROWS):
+        block = slice(start, start + config.BLOCK_ROWS)
+        scores = np.array(scorer.score(month.rows[block]), dtype=np.float32)
+        truth = month.bought[block].toarray() > 0
+        hits = np.take_along_axis(truth, best(scores, config.SHOWN), axis=1)
+        total += (hits.cumsum(axis=1) / month.distinct[block][:, None]).sum(axis=0)
+    return total / max(len(month.rows), 1)
+
+
+def grade(metrics: dict[str, Any], baseline: dict[str, Any]) -> str:
+    """Return the grade against the baseline on the same month, by 1 - NDCG."""
+    return grade_of(1 - metrics["ndcg"], 1 - baseline["ndcg"])
 
 
 def _ndcg(hits: np.ndarray, distinct: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ def recommend(
     customer_ids: Collection[str],
     *,
     catalogue: Collection[str] | None = None,
+    names: Mapping[str, str] | None = None,
     shown: int = config.SHOWN,
 ) -> pd.DataFrame:
     """Return up to `shown` products for each customer who has bought before.
@@ -32,6 +33,8 @@ def recommend(
         Whom to recommend to; who is not in `known` gets no row.
     catalogue : collection of str, optional
         Products that may be offered: active and in stock. None: every product that anybody has bought.
+    names : mapping, optional
+        How products are called in reasons, by id.
 
     Returns
     -------
@@ -47,8 +50,9 @@ def recommend(
         allowed[:] = False
         allowed[columns[columns >= 0]] = True
     partners = CoPurchase(known)
+    called = np.array([(names or {}).get(product, product) for product in known.products], dtype=object)
     blocks = [
-        _block(scorer, known, partners, rows[start : start + config.BLOCK_ROWS], allowed, shown)
+        _block(scorer, known, partners, called, rows[start : start + config.BLOCK_ROWS], allowed, shown)
         for start in range(0, len(rows), config.BLOCK_ROWS)
     ]
     if not blocks:
@@ -57,7 +61,13 @@ def recommend(
 
 
 def _block(
-    scorer: Scorer, known: History, partners: CoPurchase, rows: np.ndarray, allowed: np.ndarray, shown: int
+    scorer: Scorer,
+    known: History,
+    partners: CoPurchase,
+    called: np.ndarray,
+    rows: np.ndarray,
+    allowed: np.ndarray,
+    shown: int,
 ) -> pd.DataFrame:
     scores = np.array(scorer.score(rows), dtype=np.float32)
     scores[:, ~allowed] = -np.inf
@@ -71,13 +81,15 @@ def _block(
             "rank": position + 1,
             "product_id": known.products[column],
             "score": value[place, position].astype(np.float64),
-            "reason": reasons(known, partners, row, column),
+            "reason": reasons(known, partners, called, row, column),
         },
         columns=list(COLUMNS),
     )
 
 
-def reasons(known: History, partners: CoPurchase, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+def reasons(
+    known: History, partners: CoPurchase, called: np.ndarray, row: np.ndarray, column: np.ndarray
+) -> np.ndarray:
     """Return a sentence for each pair of a customer's row and a product's column.
 
     What the customer has bought before is said first, then what they have that is most often bought together with it, then how
@@ -92,7 +104,7 @@ def reasons(known: History, partners: CoPurchase, row: np.ndarray, column: np.nd
     ]
     alike = [
         f"Often bought together with {product} ({both:,} customer{'' if both == 1 else 's'} bought both)."
-        for product, both in zip(known.products[np.maximum(partner, 0)], together, strict=True)
+        for product, both in zip(called[np.maximum(partner, 0)], together, strict=True)
     ]
     popular = [
         f"Bought by {count:,} customer{'' if count == 1 else 's'} in the last {config.RECENT_DAYS} days."

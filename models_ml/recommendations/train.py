@@ -1,42 +1,54 @@
-"""Choose among the candidate models on the last known month, and fit the chosen one on everything."""
+"""Choose among the candidate models on the last known month, and let the chosen one learn from everything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xgboost as xgb
 
 from models_ml.recommendations import config, ranker
 from models_ml.recommendations.evaluate import Month, judge, month_after, months_before
 from models_ml.recommendations.history import History, history
-from models_ml.recommendations.scorers import CoPurchase, LinearAutoencoder, PersonalFrequency, Popularity, Scorer
-
-SIMPLE: dict[str, Callable[[History], Scorer]] = {
-    it.name: it for it in (Popularity, PersonalFrequency, CoPurchase, LinearAutoencoder)
-}
+from models_ml.recommendations.recommender import SIMPLE, Recommender
+from models_ml.recommendations.scorers import PersonalFrequency, Popularity, Scorer
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The chosen model on everything known, and how the candidates did on the last month.
+    """What one training run fitted."""
+
+    model: Recommender
+    baseline: Recommender
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The chosen model, and how the candidates did on the last month.
 
     Attributes
     ----------
-    scorer : Scorer
-        Fitted on the purchases up to `known.as_of`.
+    recommender : Recommender
+        Has learnt from the purchases up to `known.as_of`.
     validation : dict
         Metrics (`evaluate.judge`) of each candidate on the month before; empty when nobody came back in it.
     reason : str
         Why this one, in a sentence.
     """
 
-    scorer: Scorer
+    recommender: Recommender
     known: History
     validation: dict[str, dict[str, float]]
     reason: str
+
+    @property
+    def scorer(self) -> Scorer:
+        """The chosen model on everything known."""
+        return self.recommender.scorer(self.known)
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,51 @@ class _Month:
     lesson: tuple[np.ndarray, np.ndarray] | None
 
 
-def train(purchases: pd.DataFrame, as_of: date, *, seed: int = config.SEED, threads: int = 2) -> Trained:
-    """Choose by recall on the month that ends with `as_of`, then fit on all purchases up to `as_of`.
+def train(
+    frame: pd.DataFrame,
+    *,
+    horizon_days: int,
+    cutoff: date,
+    excluded: frozenset[str] = frozenset(),
+    seed: int = config.SEED,
+    threads: int = 2,
+    rung: str = "own_model",
+) -> Trained:
+    """Let the model, or on thin data that of a lower rung, learn from the purchases up to `cutoff`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Purchases: see `choose`.
+    horizon_days : int
+        Of `config.HORIZON_DAYS`.
+    excluded : frozenset of str
+        Columns that must not be read: there is no model without one of them.
+    rung : str
+        ``"own_model"``, or a key of `config.LADDER`.
+
+    Raises
+    ------
+    ValueError
+        When a column is excluded, or nothing was bought by `cutoff`.
+    """
+    if excluded or horizon_days != config.HORIZON_DAYS:
+        raise ValueError(f"recommendations need every column, and look {config.HORIZON_DAYS} days ahead")
+    facts = {"horizon_days": horizon_days, "known_until": cutoff.isoformat(), "purchases": len(frame), "seed": seed}
+    baseline = Recommender(Popularity.name, facts={**facts, "method": "best sellers, the same for everybody"})
+    if rung != "own_model":
+        model = Recommender(
+            config.LADDER[rung], facts={**facts, "method": config.LADDER[rung].replace("_", " "), "rung": rung}
+        )
+        return Trained(model, baseline, model.facts)
+    found = choose(frame, cutoff, seed=seed, threads=threads)
+    recalls = {f"recall_{name}": round(it["recall"], 4) for name, it in found.validation.items()}
+    model = replace(found.recommender, facts={**facts, "method": found.reason})
+    return Trained(model, baseline, {**facts, "chosen": found.recommender.name, **recalls})
+
+
+def choose(purchases: pd.DataFrame, as_of: date, *, seed: int = config.SEED, threads: int = 2) -> Chosen:
+    """Choose by recall on the month that ends with `as_of`, then learn from all purchases up to `as_of`.
 
     Parameters
     ----------
@@ -66,17 +121,13 @@ def train(purchases: pd.DataFrame, as_of: date, *, seed: int = config.SEED, thre
     known, months = history(purchases, as_of), _months(purchases, as_of, seed)
     validation = _validate(months, seed, threads)
     if not validation:
-        return Trained(
-            PersonalFrequency(known),
-            known,
-            {},
-            "Too few customers came back in a known month to compare: what each buys most.",
-        )
-    chosen = max(validation, key=lambda name: (validation[name]["recall"], validation[name]["ndcg"], name))
-    scorer = (
-        SIMPLE[chosen](known) if chosen in SIMPLE else _ranker(known, months[: config.RANKER_MONTHS], seed, threads)
-    )
-    return Trained(scorer or PersonalFrequency(known), known, validation, _why(chosen, validation))
+        reason = "Too few customers came back in a known month to compare: what each buys most."
+        return Chosen(Recommender(PersonalFrequency.name), known, {}, reason)
+    name = max(validation, key=lambda name: (validation[name]["recall"], validation[name]["ndcg"], name))
+    booster = None if name in SIMPLE else _booster(months[: config.RANKER_MONTHS], seed, threads)
+    if name not in SIMPLE and booster is None:
+        name = PersonalFrequency.name
+    return Chosen(Recommender(name, booster), known, validation, _why(name, validation))
 
 
 def _months(purchases: pd.DataFrame, as_of: date, seed: int) -> list[_Month]:
@@ -101,18 +152,20 @@ def _validate(months: list[_Month], seed: int, threads: int) -> dict[str, dict[s
     if not months or len(months[0].after.rows) < config.FEWEST_RETURNING:
         return {}
     known, after = months[0].known, months[0].after
-    scorers: list[Scorer | None] = [make(known) for make in SIMPLE.values()]
-    scorers.append(_ranker(known, months[1:], seed, threads))
-    return {scorer.name: judge(scorer, known, after) for scorer in scorers if scorer}
+    scorers = [make(known) for make in SIMPLE.values()]
+    booster = _booster(months[1:], seed, threads)
+    if booster is not None:
+        scorers.append(ranker.Ranker(known, booster))
+    return {scorer.name: judge(scorer, known, after) for scorer in scorers}
 
 
-def _ranker(known: History, months: list[_Month], seed: int, threads: int) -> Scorer | None:
-    """Return the ranker that has learnt from `months`; None where too few customers came back in them."""
+def _booster(months: list[_Month], seed: int, threads: int) -> xgb.Booster | None:
+    """Return what the ranker learns from `months`; None where too few customers came back in them."""
     lessons = [month.lesson for month in months if month.lesson]
     returning = sum(min(len(month.after.rows), config.RANKER_CUSTOMERS) for month in months)
     if returning < config.FEWEST_RETURNING or not any(label.any() for _, label in lessons):
         return None
-    return ranker.Ranker(known, ranker.fit(lessons, seed=seed, threads=threads))
+    return ranker.fit(lessons, seed=seed, threads=threads)
 
 
 def _before(purchases: pd.DataFrame, day: date) -> History | None:

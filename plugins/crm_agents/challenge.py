@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import model_versions, registry
+from crm_agents import model_versions, purchase_log, registry
 from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
 from crm_agents.model_card import card_and_charts, made_up_rows
@@ -43,6 +43,11 @@ class Challenge:
     training_key: str
     rung: str = "own_model"
     because: str = ""
+
+    @property
+    def known(self) -> dict[str, date]:
+        """What a model of purchases is told besides them: the day up to which they are known."""
+        return {} if self.spec.learns_from == "features" else {"cutoff": self.data.cutoffs.test}
 
     @property
     def method(self) -> str:
@@ -85,6 +90,8 @@ def screen_for_leaks(spec: ModelSpec, data: TrainingData, company: Company) -> t
     """Return the columns to leave out, and what the leakage check found."""
     from models_ml.core.leakage import screen
 
+    if spec.learns_from != "features":
+        return frozenset(), purchase_log.leakage_findings(data.training, data.cutoffs.test, spec.features_table)
     config = spec.module("config")
     rows = data.training
     suspicions = screen(
@@ -155,6 +162,7 @@ def _fit(challenge: Challenge) -> Any:
             excluded=challenge.excluded,
             threads=load_settings().model_threads,
             **rung,
+            **challenge.known,
         )
     except ValueError as error:
         raise CrmAgentsError(
@@ -167,7 +175,7 @@ def judge(challenge: Challenge, fitted: Any, baseline_metrics: dict[str, Any] | 
     """Evaluate a fitted model on the holdout; its grade is against `baseline_metrics` (None: it is the baseline)."""
     evaluate = challenge.spec.module("evaluate")
     rules = challenge.company.promotion
-    metrics = evaluate.evaluate(fitted, challenge.data.holdout, min_slice_rows=rules.min_slice_rows)
+    metrics = evaluate.evaluate(fitted, challenge.data.holdout, min_slice_rows=rules.min_slice_rows, **challenge.known)
     return Judged(fitted, metrics, evaluate.grade(metrics, baseline_metrics or metrics))
 
 
@@ -241,7 +249,8 @@ def _register_one(
     challenge: Challenge, method: str, judged: Judged, parameters: dict[str, Any], files: dict[str, bytes]
 ) -> Registered:
     data = challenge.data
-    example = made_up_rows(data.training, judged.fitted.features)
+    predict = challenge.spec.module("predict")
+    example = predict.example() if hasattr(predict, "example") else made_up_rows(data.training, judged.fitted.features)
     with tempfile.TemporaryDirectory(prefix="crm-agents-fitted-") as scratch:
         folder = Path(scratch) / "fitted"
         judged.fitted.save(folder)
@@ -261,7 +270,7 @@ def _register_one(
                     "training_key": challenge.training_key,
                 },
                 input_example=example,
-                output_example=challenge.spec.module("predict").predict(judged.fitted, example),
+                output_example=predict.predict(judged.fitted, example),
                 files=files,
             )
         )

@@ -9,6 +9,8 @@ from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
 from crm_agents.model_catalog import ModelSpec
 
+MONTH_DAYS = 30
+
 
 def horizon_days(spec: ModelSpec, company: Company, as_of: date) -> int:
     """Return the length of the label window of `spec`, in days.
@@ -20,6 +22,8 @@ def horizon_days(spec: ModelSpec, company: Company, as_of: date) -> int:
     """
     if spec.horizon == "prediction":
         return company.prediction.horizon_days
+    if spec.horizon == "month":
+        return MONTH_DAYS
     return company.churn.window_days or proposed_window(as_of)
 
 

@@ -41,7 +41,8 @@ def card_and_charts(
     """Return the files beside a version: the card, and charts (the model's own ``evaluate.charts``, or of probabilities)."""
     evaluate = spec.module("evaluate")
     draw = getattr(evaluate, "charts", None) or _probability_charts(evaluate)
-    charts = draw(model.fitted, baseline.fitted, data.holdout)
+    known = {} if spec.learns_from == "features" else {"cutoff": data.cutoffs.test}
+    charts = draw(model.fitted, baseline.fitted, data.holdout, **known)
     card = write_card(
         spec,
         as_of=as_of,
@@ -117,9 +118,9 @@ def write_card(
             "- no names, addresses or other personal data; country, region and the like are for judging only",
             "",
             "## Limits",
-            "- It says who is likely to buy, not whom a contact would persuade.",
+            "- It says what is likely, not what a contact would change.",
             "- It has seen the seasons of its training cut-offs only; a level that moves with the season moves its errors.",
-            "- Its probabilities hold for the horizon above and no other.",
+            "- It holds for the horizon above and no other.",
             "",
         ]
     )

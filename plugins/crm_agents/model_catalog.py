@@ -82,11 +82,16 @@ class ModelSpec:
     outcome : OutcomeSource, optional
         How what happened is found; without one the model's scores are not judged afterwards.
     horizon : str
-        Whose length the label window has: that of the ``prediction`` or that of the ``churn`` settings (`horizons`).
+        Whose length the label window has: that of the ``prediction`` or the ``churn`` settings, or a ``month`` (`horizons`).
     population : str
         SQL condition on the features that a row is scored and learnt from; ``{horizon_days}`` is filled in.
     not_in_population : str
         What is said of those outside it; ``{horizon_days}`` is filled in.
+    learns_from : str
+        Feature and label tables at cut-offs (``features``), or the purchases themselves (`purchase_log`): whole ``orders``, or
+        their ``lines``. The modules of such a model also take ``cutoff``, the day up to which purchases are known.
+    gives : str
+        A score for each entity, or a ranking.
     """
 
     name: str
@@ -104,9 +109,11 @@ class ModelSpec:
     attributes_of: str | None = None
     scored_at: Literal["creation", "contact"] = "contact"
     outcome: OutcomeSource | None = None
-    horizon: Literal["prediction", "churn"] = "prediction"
+    horizon: Literal["prediction", "churn", "month"] = "prediction"
     population: str = "has_purchased"
     not_in_population: str = NO_PURCHASE_YET
+    learns_from: Literal["features", "orders", "lines"] = "features"
+    gives: Literal["score", "ranking"] = "score"
 
     def of(self, horizon_days: int) -> str:
         """Return `population` for a horizon."""
@@ -152,6 +159,23 @@ MODELS: tuple[ModelSpec, ...] = (
         horizon="churn",
         population="recency_days <= {horizon_days}",
         not_in_population="Not active: no purchase within {horizon_days} days, so there is nothing left to lose.",
+    ),
+    ModelSpec(
+        name="recommendations",
+        title="The products that a customer is likeliest to buy next, within the horizon",
+        entity_type="customer",
+        unit="rank",
+        features_table="marts.fct_order_items",
+        labels_table="marts.fct_order_items",
+        history_column="tenure_days",
+        required_columns=(),
+        entities_are="customers who have bought",
+        positive_is="followed by a purchase",
+        simpler="what each customer buys most, and best sellers behind it",
+        rule="best sellers are shown to everybody",
+        horizon="month",
+        learns_from="lines",
+        gives="ranking",
     ),
 )
 

@@ -154,7 +154,7 @@ def prepare(
     """
     company = company or loaded_company()
     first_on = training_data.first_purchase_on(as_of)
-    asked = {horizons.horizon_days(spec, company, as_of) for spec in MODELS}
+    asked = {horizons.horizon_days(spec, company, as_of) for spec in MODELS if spec.learns_from == "features"}
     days = [training_data.cutoffs(company, as_of, first_on, horizon_days) for horizon_days in sorted(asked)]
     return marts.build(
         as_of=as_of,

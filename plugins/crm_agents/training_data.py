@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crm_agents import horizons, lake, marts
+from crm_agents import horizons, lake, marts, purchase_log
 from crm_agents.company import Company
 from crm_agents.errors import CrmAgentsError
 from crm_agents.marts import TrainingCutoffs
@@ -77,6 +77,8 @@ def read(spec: ModelSpec, company: Company, as_of: date) -> TrainingData:
     CrmAgentsError
         When the features have not been built.
     """
+    if spec.learns_from != "features":
+        return TrainingData(*purchase_log.training_rows(spec, company, as_of))
     horizon_days = horizons.horizon_days(spec, company, as_of)
     with lake.connect() as connection:
         snapshot = lake.current_snapshot(connection)
@@ -96,7 +98,9 @@ def without_repeats(spec: ModelSpec, data: TrainingData) -> tuple[TrainingData, 
     from models_ml.core.repeated_rows import repeated_rows
 
     config = spec.module("config")
-    repeated = repeated_rows(data.training, data.holdout, [*config.FEATURES, *config.SLICES])
+    # of a model of purchases the holdout holds the same purchases, as what is known, and those after them
+    columns = [*config.FEATURES, *config.SLICES] if spec.learns_from == "features" else []
+    repeated = repeated_rows(data.training, data.holdout, columns)
     if not repeated.is_material:
         return data, repeated
     training = data.training[~repeated.is_copy].reset_index(drop=True)

@@ -36,7 +36,8 @@ class UndoReport:
 def undo(run_id: str) -> UndoReport:
     """Undo every write of `run_id` that the ledger knows, in one transaction.
 
-    Restored rows keep everything as it was before the run; rows that the run inserted are deleted; a row whose present
+    Restored rows keep everything as it was before the run; rows that the run inserted are deleted, and those that it deleted
+    come back unless there is another one in their place; a row whose present
     values are not those that the run wrote was changed since (by a person or a later run) and is left alone and listed.
     The run's history rows and decisions are taken back with it, and restored scores get the reasons back that they had.
 
@@ -103,7 +104,8 @@ def _undo_table(cursor: psycopg.Cursor, table: str, run_id: str, report: UndoRep
         ).fetchall()
     )
     sample = cursor.execute(
-        "select row_key, new_values from crm_ai.write_ledger where run_id = %s and table_name = %s limit 1",
+        "select row_key, coalesce(nullif(new_values, '{}'), old_values) from crm_ai.write_ledger "
+        "where run_id = %s and table_name = %s limit 1",
         (run_id, table),
     ).fetchone()
     key, values = sample if sample else ({}, {})
@@ -129,7 +131,15 @@ def _undo_table(cursor: psycopg.Cursor, table: str, run_id: str, report: UndoRep
         "returning l.write_id), mark as (update crm_ai.write_ledger w set undone_at = clock_timestamp() from done "
         "where w.write_id = done.write_id) select count(*) from done"
     ).fetchone()
-    report.restored += restored[0] if restored else 0
+    came_back = cursor.execute(
+        f"with done as (insert into {table} ({', '.join(key)}, {sets}) select {', '.join(f'r.{column}' for column in key)}, "
+        f"{', '.join(f'r.{column}' for column in values)} from taken_back l, jsonb_populate_record(null::{table}, "
+        "l.old_values || to_jsonb(l)) r where l.operation = 'delete' on conflict do nothing "
+        f"returning {', '.join(key)}), mark as (update crm_ai.write_ledger w set undone_at = clock_timestamp() "
+        f"from taken_back l join done t on {join} where w.write_id = l.write_id and l.operation = 'delete') "
+        "select count(*) from done"
+    ).fetchone()
+    report.restored += (restored[0] if restored else 0) + (came_back[0] if came_back else 0)
     report.removed += removed[0] if removed else 0
     kept = cursor.execute(
         "select row_key from crm_ai.write_ledger where run_id = %s and table_name = %s and undone_at is null "

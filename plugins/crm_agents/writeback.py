@@ -48,6 +48,8 @@ class Target:
         SQL predicate over ``new.`` and ``old.`` rows: write although nothing compared differs.
     never_when : str
         SQL predicate over ``new.`` and ``old.`` rows: leave the row as it is (for example an older as_of).
+    is_whole : bool
+        What is written is everything in `scope`: rows that it lacks are deleted.
     """
 
     table: str
@@ -58,6 +60,7 @@ class Target:
     tolerances: dict[str, float] = field(default_factory=dict)
     renew_when: str = "false"
     never_when: str = "false"
+    is_whole: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -72,11 +75,12 @@ class WriteCounts:
     inserted: int
     updated: int
     unchanged: int
+    deleted: int = 0
 
     @property
     def writes(self) -> int:
-        """Rows inserted or updated."""
-        return self.inserted + self.updated
+        """Rows inserted, updated or deleted."""
+        return self.inserted + self.updated + self.deleted
 
 
 def write_back(
@@ -172,6 +176,8 @@ def append(connection: duckdb.DuckDBPyConnection, table: str, columns: str, quer
 def compare(connection: duckdb.DuckDBPyConnection, target: Target, incoming: str) -> WriteCounts:
     """Fill the temporary table ``difference``: new values, and for rows that exist their version and old values.
 
+    Rows to be deleted have an operation of their own; the values in them are the old ones.
+
     Returns
     -------
     WriteCounts
@@ -187,17 +193,23 @@ def compare(connection: duckdb.DuckDBPyConnection, target: Target, incoming: str
     new = ", ".join(f"{name} := new.{name}" for name in values)
     connection.execute(
         f"create or replace temp table difference as select {', '.join(f'new.{name}' for name in target.columns)}, "
-        f"old._ctid, case when old._ctid is not null then to_json(struct_pack({old}))::varchar end as _old, "
+        "case when old._ctid is null then 'insert' else 'update' end as _operation, old._ctid, "
+        f"case when old._ctid is not null then to_json(struct_pack({old}))::varchar end as _old, "
         f"to_json(struct_pack({new}))::varchar as _new from {incoming} new left join existing old on {join} "
         f"where old._ctid is null or (not coalesce({target.never_when}, false) "
         f"and ({differs} or coalesce({target.renew_when}, false)))"
     )
+    if target.is_whole:
+        connection.execute(
+            f"insert into difference select {', '.join(f'old.{name}' for name in target.columns)}, 'delete', old._ctid, "
+            f"to_json(struct_pack({old}))::varchar, '{{}}' from existing old anti join {incoming} new on {join}"
+        )
     row = connection.execute(
-        f"select count(*) filter (_ctid is null), count(_ctid), (select count(*) from {incoming}) - count(*) "
-        "from difference"
+        "select count(*) filter (_operation = 'insert'), count(*) filter (_operation = 'update'), "
+        f"(select count(*) from {incoming}) - count(*) filter (_operation <> 'delete'), "
+        "count(*) filter (_operation = 'delete') from difference"
     ).fetchone()
-    inserted, updated, unchanged = row or (0, 0, 0)
-    return WriteCounts(inserted, updated, unchanged)
+    return WriteCounts(*row) if row else WriteCounts(0, 0, 0)
 
 
 def _differs(name: str, tolerance: float | None) -> str:
@@ -209,7 +221,9 @@ def _differs(name: str, tolerance: float | None) -> str:
 def _export(
     connection: duckdb.DuckDBPyConnection, target: Target, folder: Path, run_id: str, decisions: str | None
 ) -> None:
-    export_csv(connection, f"select {', '.join(target.columns)}, _ctid from difference", folder / "stage.csv")
+    export_csv(
+        connection, f"select {', '.join(target.columns)}, _ctid, _operation from difference", folder / "stage.csv"
+    )
     key = ", ".join(f"{name} := d.{name}" for name in target.key)
     version = "d.model_version" if "model_version" in target.columns else "null"
     decision, join = "null", ""
@@ -218,7 +232,7 @@ def _export(
     export_csv(
         connection,
         f"select '{run_id}', {decision}, '{target.table}', to_json(struct_pack({key}))::varchar, "
-        f"case when d._ctid is null then 'insert' else 'update' end, d._old, d._new, {version} from difference d {join}",
+        f"d._operation, d._old, d._new, {version} from difference d {join}",
         folder / "ledger.csv",
     )
 
@@ -231,20 +245,27 @@ def _write(target: Target, folder: Path, expected: WriteCounts) -> bool:
     join = " and ".join(f"t.{name} = s.{name}" for name in target.key)
     with postgres.connect() as crm, crm.cursor() as cursor:
         cursor.execute(
-            f"create temp table stage on commit drop as select {columns}, ctid as _ctid from {target.table} limit 0"
+            f"create temp table stage on commit drop as select {columns}, ctid as _ctid, ''::text as _operation "
+            f"from {target.table} limit 0"
         )
-        copy_csv(cursor, "stage", f"{columns}, _ctid", folder / "stage.csv")
-        updated = inserted = 0
+        copy_csv(cursor, "stage", f"{columns}, _ctid, _operation", folder / "stage.csv")
+        updated = inserted = deleted = 0
+        same = f"t.ctid = s._ctid and {join}"
+        if expected.deleted:
+            cursor.execute(f"delete from {target.table} t using stage s where s._operation = 'delete' and {same}")
+            deleted = cursor.rowcount
         if expected.updated:
-            cursor.execute(f"update {target.table} t set {sets}{stamp} from stage s where t.ctid = s._ctid and {join}")
+            cursor.execute(
+                f"update {target.table} t set {sets}{stamp} from stage s where s._operation = 'update' and {same}"
+            )
             updated = cursor.rowcount
         if expected.inserted:
             cursor.execute(
-                f"insert into {target.table} ({columns}) select {columns} from stage where _ctid is null "
+                f"insert into {target.table} ({columns}) select {columns} from stage where _operation = 'insert' "
                 "on conflict do nothing"
             )
             inserted = cursor.rowcount
-        if (inserted, updated) != (expected.inserted, expected.updated):
+        if (inserted, updated, deleted) != (expected.inserted, expected.updated, expected.deleted):
             crm.rollback()
             return False
         copy_csv(cursor, "crm_ai.write_ledger", LEDGER_COLUMNS, folder / "ledger.csv")

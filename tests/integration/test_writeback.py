@@ -114,3 +114,51 @@ def test_undo_twice_and_undo_of_nothing_are_told(installation: Path) -> None:
         undo("r1")
     with pytest.raises(CrmAgentsError, match="wrote nothing"):
         undo("r99")
+
+
+WHOLE = Target(
+    table="crm_ai.recommendations",
+    key=("customer_id", "rank"),
+    compared=("product_id",),
+    carried=("score", "reason", "method", "model_version", "as_of", "run_id"),
+    is_whole=True,
+)
+
+
+def recommend(run_id: str, ranks: int, product: str = "'p' || r") -> writeback.WriteCounts:
+    """Write `ranks` products for each of ten customers, as everything that there is."""
+    with lake.connect(with_crm=True) as connection:
+        connection.execute(
+            f"create temp view incoming as select 'c' || i as customer_id, r::smallint as rank, {product} as product_id, "
+            f"0.5::double as score, 'Why' as reason, 'champion' as method, '1' as model_version, date '2026-01-01' as as_of, "
+            f"'{run_id}' as run_id from range(10) c(i), range(1, {ranks} + 1) t(r)"
+        )
+        return write_back(connection, WHOLE, "incoming", run_id=run_id)
+
+
+def test_rows_that_are_no_longer_there_are_deleted_and_come_back(installation: Path) -> None:
+    assert recommend("r1", ranks=3).inserted == 30
+    before = ask("select customer_id, rank, product_id, run_id from crm_ai.recommendations order by 1, 2")
+    fewer = recommend("r2", ranks=2, product="case when r = 2 then 'other' else 'p' || r end")
+    assert (fewer.inserted, fewer.updated, fewer.unchanged, fewer.deleted, fewer.writes) == (0, 10, 10, 10, 20)
+    assert ask("select operation, count(*) from crm_ai.write_ledger where run_id = 'r2' group by 1 order by 1") == [
+        ("delete", 10),
+        ("update", 10),
+    ]
+    assert ask("select max(rank) from crm_ai.recommendations") == [(2,)]
+    report = undo("r2")
+    assert (report.restored, report.removed, report.kept_count) == (20, 0, 0)
+    assert ask("select customer_id, rank, product_id, run_id from crm_ai.recommendations order by 1, 2") == before
+
+
+def test_a_row_that_somebody_put_in_the_place_of_a_deleted_one_stays(installation: Path) -> None:
+    recommend("r1", ranks=2)
+    recommend("r2", ranks=1)
+    with postgres.connect() as crm:
+        crm.execute(
+            "insert into crm_ai.recommendations (customer_id, rank, product_id, reason, method, model_version, as_of, run_id) "
+            "values ('c3', 2, 'mine', 'Asked for it', 'person', '', '2026-01-02', 'by hand')"
+        )
+    report = undo("r2")
+    assert (report.restored, report.kept) == (9, [{"table": "crm_ai.recommendations", "customer_id": "c3", "rank": 2}])
+    assert ask("select product_id from crm_ai.recommendations where customer_id = 'c3' and rank = 2") == [("mine",)]

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from crm_agents.agents.scope import Scope
 
-CUSTOMER_MODELS = tuple(spec.name for spec in MODELS if spec.entity_type == "customer")
+CUSTOMER_MODELS = tuple(
+    spec.name for spec in MODELS if spec.entity_type == "customer" and spec.learns_from == "features"
+)
 PREDICTIONS = "predictions.customer_predictions"
 GRID = "predictions.customer_predictions_grid"
 NOBODY = "none"  # in the place of a version: too little data for any

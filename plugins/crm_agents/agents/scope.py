@@ -66,7 +66,13 @@ class Scope:
 
 
 def settle(
-    connection: duckdb.DuckDBPyConnection, run: AgentRun, company: Company, features: str, versions: dict[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    run: AgentRun,
+    company: Company,
+    features: str,
+    versions: dict[str, str],
+    *,
+    is_whole: bool = False,
 ) -> Scope:
     """Decide (at the first call of `run`) or recall what `run` works on.
 
@@ -76,6 +82,8 @@ def settle(
         From ``lake.connect()``.
     features : str
         Lake table with one row per entity and as_of, and the batch that each row was computed from.
+    is_whole : bool
+        Work on everybody, whatever ran before.
     """
     known = recall(run)
     if known is not None:
@@ -86,7 +94,7 @@ def settle(
     ).fetchone()
     settings = company.model_dump(mode="json")
     settled = Scope(int(row[0]) if row else 0, snapshot, versions, settings, _undone(run), run.run_id)
-    before = None if run.is_backfill else _last(run)
+    before = None if run.is_backfill or is_whole else _last(run)
     if before is not None and _follows(settled, before) and _are_few(connection, run, features, before.batch):
         settled = replace(settled, whole_run=before.whole_run, after_batch=before.batch)
     keep(run, settled)

@@ -334,6 +334,20 @@ create table if not exists crm_ai.segment_profiles (
     primary key (segment_id, as_of)
 );
 
+create table if not exists crm_ai.recommendations (
+    customer_id text,
+    rank smallint,
+    product_id text not null,
+    score double precision,
+    reason text not null,
+    method text not null,
+    model_version text not null,
+    as_of date not null,
+    run_id text not null,
+    updated_at timestamptz not null default clock_timestamp(),
+    primary key (customer_id, rank)
+);
+
 create table if not exists crm_ai.segment_moves (
     customer_id text,
     as_of date,

@@ -141,8 +141,8 @@ def _rates(question: Question, company: Company) -> str:
         ),
         gaps as (
             -- from `since` on, and before `until`, the event at `next_on` is the next one and within the horizon
-            select happened_on, next_on, over_on, greatest(happened_on, next_on - {horizon}) as since,
-                least(next_on, over_on) as until
+            select happened_on, least(next_on, over_on) as until,
+                case when next_on is not null then greatest(happened_on, next_on - {horizon}) end as since
             from spans
         ),
         changes as (

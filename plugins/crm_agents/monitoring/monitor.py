@@ -62,7 +62,7 @@ def measure(
     """Return every measurement of `as_of`: arriving rows (their `profile` is there), inputs and labels of models that serve."""
     found = arrivals.measure(connection, as_of, company.monitoring)
     for spec in models:
-        if registry.champion(spec.name, as_of) is None:
+        if spec.learns_from != "features" or registry.champion(spec.name, as_of) is None:
             continue
         found += inputs.measure(connection, spec, as_of, company)
         if spec.outcome is not None:

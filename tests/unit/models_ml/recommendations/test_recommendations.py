@@ -13,8 +13,9 @@ from models_ml.recommendations import config, ranker
 from models_ml.recommendations.evaluate import grade, judge, month_after
 from models_ml.recommendations.history import history
 from models_ml.recommendations.recommend import COLUMNS, recommend
+from models_ml.recommendations.recommender import SIMPLE
 from models_ml.recommendations.scorers import CoPurchase, LinearAutoencoder, PersonalFrequency, Popularity, best
-from models_ml.recommendations.train import SIMPLE, train
+from models_ml.recommendations.train import choose
 from tests.conftest import real_data
 
 AS_OF = date(2024, 6, 30)
@@ -66,14 +67,14 @@ def test_a_history_counts_days_and_ages() -> None:
 
 def test_later_rows_change_nothing(bought: pd.DataFrame) -> None:
     later = purchases(seed=9).assign(bought_on=AS_OF + timedelta(days=3))
-    before, after = train(bought, AS_OF, threads=1), train(pd.concat([bought, later]), AS_OF, threads=1)
+    before, after = choose(bought, AS_OF, threads=1), choose(pd.concat([bought, later]), AS_OF, threads=1)
     rows = np.arange(20)
     assert before.validation == after.validation
     np.testing.assert_array_equal(before.scorer.score(rows), after.scorer.score(rows))
 
 
 def test_the_best_is_chosen_and_beats_popularity(bought: pd.DataFrame) -> None:
-    found = train(bought, AS_OF, threads=1)
+    found = choose(bought, AS_OF, threads=1)
     assert set(found.validation) == {*SIMPLE, ranker.Ranker.name}
     assert found.scorer.name == max(found.validation, key=lambda name: found.validation[name]["recall"])
     assert grade(found.validation[found.scorer.name], found.validation["popularity"]) == "A"
@@ -100,7 +101,7 @@ def test_habits_and_pairs_are_recommended_with_their_reasons(bought: pd.DataFram
 
 
 def test_what_nobody_may_buy_is_never_offered(bought: pd.DataFrame) -> None:
-    found = train(bought, AS_OF, threads=1)
+    found = choose(bought, AS_OF, threads=1)
     catalogue = [name for name in found.known.products if name.startswith("r")]
     offered = recommend(found.scorer, found.known, list(found.known.customers), catalogue=catalogue)
     assert set(offered["product_id"]) <= set(catalogue)
@@ -129,7 +130,7 @@ def test_recall_and_ndcg_by_hand() -> None:
 
 @pytest.mark.parametrize("customers", [1, 5])
 def test_a_small_company_gets_what_each_buys_most(customers: int) -> None:
-    found = train(purchases(customers=customers), AS_OF, threads=1)
+    found = choose(purchases(customers=customers), AS_OF, threads=1)
     assert found.scorer.name == PersonalFrequency.name
     assert found.validation == {}
     assert "Too few customers" in found.reason
@@ -139,11 +140,11 @@ def test_bad_input_is_told(bought: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="lack product_id"):
         history(bought.drop(columns="product_id"), AS_OF)
     with pytest.raises(ValueError, match="nothing was bought up to 2001-01-01"):
-        train(bought, date(2001, 1, 1))
+        choose(bought, date(2001, 1, 1))
 
 
 def test_the_same_data_give_the_same_model(bought: pd.DataFrame) -> None:
-    first, second = train(bought, AS_OF, threads=1), train(bought.sample(frac=1, random_state=3), AS_OF, threads=1)
+    first, second = choose(bought, AS_OF, threads=1), choose(bought.sample(frac=1, random_state=3), AS_OF, threads=1)
     assert first.validation == second.validation
 
 
@@ -155,7 +156,7 @@ def test_online_retail_beats_habit_and_popularity() -> None:
             f"InvoiceDate::timestamp::date as bought_on from '{folder}/online_retail.parquet' where CustomerID is not null "
             "and left(InvoiceNo, 1) <> 'C' and Quantity > 0 and UnitPrice > 0 and regexp_matches(StockCode, '^[0-9]{5}')"
         ).df()
-    found = train(lines, date(2011, 11, 9))
+    found = choose(lines, date(2011, 11, 9))
     month = month_after(lines, found.known)
     habit, popular = (judge(it(found.known), found.known, month) for it in (PersonalFrequency, Popularity))
     ours = judge(found.scorer, found.known, month)
