@@ -15,6 +15,7 @@ from crm_agents.company_settings import (
     Horizon,
     MinimumData,
     Monitoring,
+    Outreach,
     Promotion,
     Section,
     Source,
@@ -57,6 +58,7 @@ class Company(Section):
     behaviour: Behaviour = Behaviour()
     write_back: WriteBack = WriteBack()
     monitoring: Monitoring = Monitoring()
+    outreach: Outreach = Outreach()
 
     @field_validator("as_of_from")
     @classmethod
