@@ -16,6 +16,7 @@ from crm_agents.company_settings import (
     Horizon,
     MinimumData,
     Monitoring,
+    Outreach,
     Promotion,
     Section,
     Source,
@@ -59,6 +60,7 @@ class Company(Section):
     behaviour: Behaviour = Behaviour()
     write_back: WriteBack = WriteBack()
     monitoring: Monitoring = Monitoring()
+    outreach: Outreach = Outreach()
 
     @field_validator("as_of_from")
     @classmethod

@@ -118,7 +118,9 @@ def _undo_table(cursor: psycopg.Cursor, table: str, run_id: str, report: UndoRep
         (run_id, table),
     )
     cursor.execute("analyze taken_back")
-    same = "to_jsonb(t) @> l.new_values"
+    same = (
+        "t = jsonb_populate_record(t, l.new_values)"  # as values of the table's types, however the ledger spells them
+    )
     sets = ", ".join(values)
     restored = cursor.execute(
         f"with done as (update {table} t set ({sets}, updated_at) = (select {sets}, clock_timestamp() from "

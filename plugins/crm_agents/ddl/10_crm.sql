@@ -237,6 +237,11 @@ create table if not exists crm.loyalty_transactions (
     updated_at timestamptz not null default now()
 );
 
+-- The few rows that tell of a no are looked for before each contact (docs/outbox.md).
+create index if not exists interactions_refusals on crm.interactions (customer_id)
+    where kind = 'unsubscribe' or lower(outcome) in ('complained', 'bounced', 'undeliverable');
+create index if not exists consents_refusals on crm.consents (customer_id) where not granted;
+
 -- A CRM stamps each change itself: a row changed by hand is seen by the next ingest without the person thinking of it.
 -- A writer that sets updated_at keeps what it set; historical rows carry the time of their newest event.
 create or replace function crm.touch_updated_at() returns trigger language plpgsql as $$

@@ -74,6 +74,9 @@ create table if not exists crm_ai.decisions (
     outcome_value double precision,
     outcome_at timestamptz
 );
+-- Of choices that wished for a message or a task: the rules that stood against it, and why, in words.
+alter table crm_ai.decisions add column if not exists blocked_by text;
+alter table crm_ai.decisions add column if not exists blocked_reason text;
 create index if not exists decisions_entity on crm_ai.decisions (agent, entity_type, entity_id, as_of desc);
 create index if not exists decisions_run on crm_ai.decisions (run_id);
 
@@ -360,6 +363,45 @@ create table if not exists crm_ai.segment_moves (
     primary key (customer_id, as_of, run_id)
 );
 create index if not exists segment_moves_run on crm_ai.segment_moves (run_id);
+
+-- Messages to customers and tasks for the team that agents have decided on; somebody else sends them (docs/outbox.md).
+-- recipient_id is crm.customers.customer_id, never an address; variables hold no personal data either.
+create table if not exists crm_ai.outbox (
+    outbox_id text primary key,
+    decision_id text not null,
+    run_id text not null,
+    agent text not null,
+    kind text not null check (kind in ('message', 'task')),
+    channel text not null,
+    purpose text,
+    recipient_id text not null,
+    template text not null,
+    variables jsonb not null default '{}',
+    not_before timestamptz not null,
+    consent_basis text,
+    status text not null check (status in ('ready', 'cancelled', 'sent', 'failed')),
+    status_reason text,
+    as_of date not null,
+    created_at timestamptz not null default clock_timestamp(),
+    updated_at timestamptz not null default clock_timestamp(),
+    check (channel = 'none' or (purpose is not null and consent_basis is not null))
+);
+create index if not exists outbox_recipient on crm_ai.outbox (recipient_id, not_before);
+create index if not exists outbox_ready on crm_ai.outbox (not_before) where status = 'ready';
+
+-- Every no that a customer has ever said, append-only: what the CRM overwrites or deletes stays known here. A row without a
+-- channel is about every channel, one without a purpose about every purpose.
+create table if not exists crm_ai.suppressions (
+    customer_id text,
+    kind text check (kind in ('opt_out', 'complaint', 'soft_bounce', 'hard_bounce')),
+    source text,
+    channel text,
+    purpose text,
+    occurred_at timestamptz not null,
+    run_id text not null,
+    noticed_at timestamptz not null default clock_timestamp(),
+    primary key (customer_id, kind, source)
+);
 
 -- Rows with personal data in them (whole source rows, old and new values) are for the owner role only; bi holds what
 -- business people read.
