@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-# Each option's posterior is followed to 8.5 standard deviations (what lies beyond has less than 1e-16) in these steps, with
-# five Gauss-Legendre points between any two marks: the sum of the probabilities is then off by less than 1e-8 (by rounding,
-# where one posterior is a million times narrower than another), which the last step takes away.
-MARKS = np.linspace(-8.5, 8.5, 25)
-POINTS, POINT_WEIGHTS = np.polynomial.legendre.leggauss(5)
+
+class Grid(NamedTuple):
+    """Where the integrals are evaluated: marks in standard deviations of each option, and points between any two marks."""
+
+    marks: np.ndarray
+    points: np.ndarray
+    weights: np.ndarray
+
+
+def _grid(reach: float, marks: int, points: int) -> Grid:
+    return Grid(np.linspace(-reach, reach, marks), *np.polynomial.legendre.leggauss(points))
+
+
+# The sum of the probabilities is off by less than 1e-8 (by rounding, where one posterior is a million times narrower than
+# another), which the last step takes away.
+FINE = _grid(6.5, 19, 5)
+COARSE = _grid(5.0, 11, 3)  # to 1e-4, in a third of the time: to search for prices
 DENSITY = 1 / np.sqrt(2 * np.pi)
 CHUNK_ROWS = 1_000
 # Relative to the largest distance: a posterior without spread is a step, which no quadrature follows.
@@ -20,7 +33,7 @@ SMALLEST_SPREAD = 1e-7
 UNIFORM_BITS = 53
 
 
-def best_probabilities(mean: np.ndarray, spread: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+def best_probabilities(mean: np.ndarray, spread: np.ndarray, allowed: np.ndarray, grid: Grid = FINE) -> np.ndarray:
     """Return the probability of each option to have the highest value, the values being independent Gaussians.
 
     P(a is best) is the integral over v of its density times the distribution functions of all the others. It is worked out
@@ -32,6 +45,8 @@ def best_probabilities(mean: np.ndarray, spread: np.ndarray, allowed: np.ndarray
         Of each option's value; spreads are 0 or more (options of one and the same value without spread share alike).
     allowed : ndarray of bool, shape (n, k)
         At least one option in every row.
+    grid : Grid
+        How exactly.
 
     Returns
     -------
@@ -43,11 +58,11 @@ def best_probabilities(mean: np.ndarray, spread: np.ndarray, allowed: np.ndarray
     result = np.empty(mean.shape)
     for start in range(0, len(mean), CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
-        result[rows] = _best(mean[rows], spread[rows], allowed[rows])
+        result[rows] = _best(mean[rows], spread[rows], allowed[rows], grid)
     return result
 
 
-def _best(mean: np.ndarray, spread: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+def _best(mean: np.ndarray, spread: np.ndarray, allowed: np.ndarray, grid: Grid) -> np.ndarray:
     first = np.argmax(allowed, axis=1)[:, None]
     # Who may not take part stands exactly where the first allowed option stands, and so adds no marks of its own.
     mean = np.where(allowed, mean, np.take_along_axis(mean, first, 1))
@@ -55,14 +70,14 @@ def _best(mean: np.ndarray, spread: np.ndarray, allowed: np.ndarray) -> np.ndarr
     mean = mean - mean.max(axis=1, keepdims=True)  # what all have in common would cost digits
     largest = np.maximum(np.abs(mean), spread).max(axis=1, keepdims=True)
     spread = np.maximum(spread, SMALLEST_SPREAD * np.where(largest > 0, largest, 1.0))
-    marks = np.sort((mean[:, :, None] + spread[:, :, None] * MARKS).reshape(len(mean), -1), axis=1)
+    marks = np.sort((mean[:, :, None] + spread[:, :, None] * grid.marks).reshape(len(mean), -1), axis=1)
     half = np.diff(marks, axis=1)[:, :, None] / 2  # (n, cells, 1)
-    values = ((marks[:, 1:, None] + marks[:, :-1, None]) / 2 + half * POINTS)[None]  # (1, n, cells, points)
+    values = ((marks[:, 1:, None] + marks[:, :-1, None]) / 2 + half * grid.points)[None]  # (1, n, cells, points)
     standard = (values - mean.T[:, :, None, None]) / spread.T[:, :, None, None]  # (k, n, cells, points)
     below = np.where(allowed.T[:, :, None, None], ndtr(standard), 1.0)
     others = _products_of_others(below)
     density = DENSITY * np.exp(-0.5 * standard**2) / spread.T[:, :, None, None]
-    found = np.einsum("kncp,ncp->nk", density * others, half * POINT_WEIGHTS) * allowed
+    found = np.einsum("kncp,ncp->nk", density * others, half * grid.weights) * allowed
     return found / found.sum(axis=1, keepdims=True)
 
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import brentq
 
-from models_ml.next_best_action.choice import best_probabilities, with_floor
+from models_ml.next_best_action.choice import COARSE, best_probabilities, with_floor
 from models_ml.next_best_action.errors import ActionInputError
 from models_ml.next_best_action.policy import Option
 
-SAMPLE_ROWS = 250  # prices are found on so many rows, evenly over what a contact is expected to bring
-SWEEPS = 3  # one limit's price moves the shares of the others
+SAMPLE_ROWS = 500  # prices are found on so many rows, evenly over what a contact is expected to bring
+SWEEPS = 2  # one limit's price moves the shares of the others, which may then stay a little below their limits
 REACH = 9.0  # standard deviations: at a price beyond, nobody is left but by exploration
 TOLERANCE = 1e-4  # of a price, relative to the dearest there could be
 
@@ -55,7 +55,8 @@ def thompson(
     limits = _limits(options, max_contact_share)
     _check(limits, options, allowed, floor)
     prices = _prices(mean, spread, allowed, limits, floor)
-    return with_floor(best_probabilities(mean - prices, spread, allowed), allowed, floor)
+    found = with_floor(best_probabilities(mean - prices, spread, allowed), allowed, floor)
+    return _thinned(found, allowed, limits, floor)
 
 
 def _limits(options: Sequence[Option], max_contact_share: float) -> list[tuple[np.ndarray, float]]:
@@ -93,7 +94,7 @@ def _prices(
     def excess(price: float, number: int) -> float:
         members, limit = limits[number]
         prices = own.sum(axis=0) - own[number] + price * members
-        taken = with_floor(best_probabilities(mean - prices, spread, allowed), allowed, floor)
+        taken = with_floor(best_probabilities(mean - prices, spread, allowed, COARSE), allowed, floor)
         return float(taken[:, members].sum(axis=1).mean()) - limit
 
     for _ in range(SWEEPS if len(limits) > 1 else 1):
@@ -102,6 +103,20 @@ def _prices(
             price = 0.0 if is_kept else brentq(excess, 0.0, dearest, args=(number,), xtol=TOLERANCE * dearest)
             own[number] = price * members
     return own.sum(axis=0)
+
+
+def _thinned(
+    probabilities: np.ndarray, allowed: np.ndarray, limits: list[tuple[np.ndarray, float]], floor: float
+) -> np.ndarray:
+    """Return the probabilities with what prices from a sample left above a limit taken off by lot."""
+    for members, limit in limits:
+        explored = floor * allowed[:, members]
+        share, least = probabilities[:, members].sum(axis=1).mean(), explored.sum(axis=1).mean()
+        if share > limit:
+            kept = explored + (probabilities[:, members] - explored) * ((limit - least) / (share - least))
+            probabilities[:, 0] += (probabilities[:, members] - kept).sum(axis=1)
+            probabilities[:, members] = kept
+    return probabilities
 
 
 def _sample(mean: np.ndarray, allowed: np.ndarray) -> np.ndarray:
