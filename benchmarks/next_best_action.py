@@ -1,243 +1,125 @@
 """What a policy that learns whom to contact, and how, is worth on the simulated company.
 
-    .venv/bin/python benchmarks/next_best_action.py [--seeds 11 12 13 14] [--days 365] [--customers 5000] [--report docs/results.md]
+    .venv/bin/python benchmarks/next_best_action.py [--seeds 11 12 13 14] [--days 180] [--customers 20000] [--report PAGE]
 
-For each seed one company lives on in worlds that share every customer's luck of every day: in the first a bandit decides, in
-the others as many customers are contacted on the same days, by lot: with an option by lot, or always with a discount; in the last
-nobody is. The bandit reads only what the company can see (orders, membership, kind of customer, consents, its own contacts) and
-learns day by day from the revenue of the outcome days that are over. Each customer is decided on once in the outcome days, so that an outcome
-belongs to one decision; who was contacted is left alone the next time.
+For each seed one company lives on in worlds that share every customer's luck of every day (`next_best_action_worlds.py`): in
+the first a bandit decides, in the others as many customers are contacted on the same days, by lot: with an option by lot, or
+always with a discount; in the last nobody is.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from next_best_action_worlds import CONTACT_SHARE, NAMES, TITLES, Race
 
 from crm_agents.results import replace_section
 from crm_agents.simulation.comparison import Interval, bootstrap_total
-from crm_agents.simulator import Parameters, marketing, season
-from crm_agents.simulator.contacts import ACTION_OF_CHOICE, Effect
-from crm_agents.simulator.draws import day_stream
-from crm_agents.simulator.forward import LivingCompany
-from crm_agents.simulator.forward.ledger import Ledger
-from crm_agents.simulator.forward.world import history
-from models_ml.next_best_action import config
-from models_ml.next_best_action.bandit import Bandit
-from models_ml.next_best_action.choice import uniform
-from models_ml.next_best_action.policy import control_arm, options_from
-from models_ml.next_best_action.predict import choose
-from models_ml.next_best_action.train import begin, update
-
-TITLES = {"bandit": "learnt", "random": "options by lot", "discount": "always a discount", "none": "no contacts"}
-MAIL_OPTIONS = ("mail_discount", "mail_new_products", "loyalty_bonus")
-OPTIONS = options_from(
-    [
-        {"name": name, "cost": Effect.mail_cents / 100, "channel": "email", "purpose": "marketing"}
-        for name in MAIL_OPTIONS
-    ]
-    + [{"name": "call", "cost": Effect.call_cents / 100, "channel": "phone", "purpose": "marketing"}]
-)
-NAMES = np.array([it.name for it in OPTIONS])
-FEATURES = (
-    "recency_days",
-    "orders_365d",
-    "orders_90d",
-    "usual_order_value",
-    "is_member",
-    "is_organisation",
-    "discount_share",
-    "repeat_share",
-)
-YEAR_DAYS, QUARTER_DAYS, CONTACT_SHARE = 365, 90, 0.25
-MEAN_ORDERS = 2
-LONG_AGO = -(10**6)
 
 
-@dataclass
-class World:
-    """A company and its own contacts; `profile` is what the order lines of the history show of each customer."""
+def race(customers: int, seed: int, days: int) -> Race:
+    """Let the worlds of one seed live for so many days."""
+    found = Race.begin(customers, seed)
+    for _ in range(days):
+        found.step()
+    return found
 
-    company: LivingCompany
-    last_contact: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
-    def welcome(self) -> None:
-        """Make room for customers who have come."""
-        more = len(self.company.simulation.traits) - len(self.last_contact)
-        self.last_contact = np.append(self.last_contact, np.full(more, LONG_AGO))
+def interval(races: Sequence[Race], other: str) -> Interval:
+    """Return how much more all bandits' worlds brought than worlds `other`, costs deducted: bootstrap over customers, paired."""
+    gains = [it.gain(other) for it in races]
+    values = np.concatenate([values for values, _ in gains])
+    return bootstrap_total(values, races[0].parameters.seed, offset=-sum(cost for _, cost in gains))
 
-    def allowed(self, customers: np.ndarray) -> pd.DataFrame:
-        """Return which option each of these customers has agreed to."""
-        simulation = self.company.simulation
-        takes_mail = simulation.state.takes_mail[customers]
-        takes_calls = simulation.traits.consents[customers, marketing.PHONE]
-        return pd.DataFrame({it.name: takes_calls if it.channel == "phone" else takes_mail for it in OPTIONS[1:]})
 
-    def due(self, ids: pd.Series, is_control: np.ndarray) -> np.ndarray:
-        """Return the customers to decide on for the next day: it is their turn, they bought within a year and have rested."""
-        day, window = self.company.day + 1, self.company.world.parameters.outcome_days
-        it = self.company.ledger
-        bought = np.zeros(len(ids), dtype=bool)
-        bought[it.customer[it.day > self.company.day - YEAR_DAYS]] = True
-        turn = (uniform(ids, "turn") * window).astype(int) == day % window
-        return np.flatnonzero(turn & bought & (day - self.last_contact >= 2 * window) | (turn & bought & is_control))
+def world_rows(races: Sequence[Race]) -> list[str]:
+    """Return a row for each policy, all seeds together."""
+    rows = []
+    for name, title in TITLES.items():
+        worlds = [it.worlds[name] for it in races]
+        contacts = [world.company.contacts for world in worlds]
+        made = sum(it.made for it in contacts)
+        expected = sum(world.expected for world in worlds)
+        each = f"{expected / made:.2f}" if made else ""
+        revenue = sum(
+            world.revenue(it.first_day, world.company.day).sum() for it, world in zip(races, worlds, strict=True)
+        )
+        rows.append(
+            f"| {title} | {made:,} | {sum(it.cost_cents for it in contacts) / 100:,.0f} | {revenue:,.0f} "
+            f"| {sum(it.expected_orders for it in contacts):,.0f} | {expected:,.0f} | {each} |"
+        )
+    return rows
 
-    def step(self, customers: np.ndarray, options: np.ndarray) -> None:
-        """Contact customers with these options (by number) on the next day, and live through it."""
-        day = self.company.day + 1
-        wishes = [
-            (np.sort(customers[options == place]), ACTION_OF_CHOICE[str(NAMES[place])])
-            for place in range(1, len(NAMES))
-            if (options == place).any()
+
+def gain_rows(races: Sequence[Race]) -> list[str]:
+    """Return a row for each other policy: all seeds together, then each."""
+    rows = []
+    for other in list(TITLES)[1:]:
+        parts = [interval(races, other), *(interval([it], other) for it in races)]
+        cells = [f"{it.value:+,.0f} ({it.low:+,.0f} to {it.high:+,.0f})" for it in parts]
+        rows.append(f"| {TITLES[other]} | **{cells[0]}** | {' | '.join(cells[1:])} |")
+    return rows
+
+
+def report(races: Sequence[Race], customers: int, days: int) -> str:
+    """Return the section in Markdown."""
+    seeds = [it.parameters.seed for it in races]
+    chosen = np.bincount(
+        np.concatenate([place for it in races for place in it.chosen[-days // 2 :]]), minlength=len(NAMES)
+    )
+    shares = ", ".join(
+        f"{name} {100 * part:.0f}%" for name, part in zip(NAMES[1:], chosen[1:] / chosen.sum(), strict=True)
+    )
+    least = min(share for it in races for share in it.control_shares)
+    wins = [TITLES[other] for other in ("random", "discount") if interval(races, other).low > 0]
+    verdict = f"more than noise against {' and '.join(wins)}" if wins else "no more than noise against either habit"
+    return "\n".join(
+        [
+            "## Next best action: a policy that learns, against habits",
+            "",
+            f"The simulated company of {customers:,} customers lives on for {days} days, once for each of the seeds "
+            f"{', '.join(map(str, seeds))}. Worlds of a seed share every customer's luck of every day and make as many contacts "
+            f"on the same days ({100 * CONTACT_SHARE:.0f}% of the customers whose turn it is); only whom they contact, and how, "
+            "differs. The bandit begins knowing nothing, reads what the company can see, and learns each day from the revenue of "
+            f"the {races[0].parameters.outcome_days} days after decisions. What a contact truly does stands in "
+            "[simulator.md](simulator.md). Written by `benchmarks/next_best_action.py "
+            f"--customers {customers} --days {days} --seeds {' '.join(map(str, seeds))} --report docs/results.md`.",
+            "",
+            "| policy | contacts | their cost, EUR | revenue, EUR | extra orders (true, expected) "
+            "| what contacts bring less cost (true, expected), EUR | each |",
+            "|---|---:|---:|---:|---:|---:|---:|",
+            *world_rows(races),
+            "",
+            "Realised revenue of the learnt policy's world less that of the others, contact costs deducted, with 95 % intervals "
+            "(bootstrap over customers, each paired with itself):",
+            "",
+            f"| against | all seeds | {' | '.join(f'seed {seed}' for seed in seeds)} |",
+            f"|---|---:|{'---:|' * len(seeds)}",
+            *gain_rows(races),
+            "",
+            f"The learnt policy brings {verdict}. Its contacts in the second half of the time: {shares}. The control arm never "
+            f"had less than {100 * least:.1f}% of the customers.",
         ]
-        self.company.step(wishes)
-        self.last_contact[customers] = day
-
-    def revenue(self, first_day: int, last_day: int) -> np.ndarray:
-        """Return what each customer brought from `first_day` to `last_day`, deals apart, in currency units."""
-        it = self.company.ledger
-        chosen = (it.day >= first_day) & (it.day <= last_day) & ~it.is_deal
-        return np.bincount(it.customer[chosen], it.net_cents[chosen], len(self.company.simulation.traits)) / 100
-
-
-def features(world: World, profile: pd.DataFrame, customers: np.ndarray) -> pd.DataFrame:
-    """Return what the company can see of these customers on the evening before."""
-    company = world.company
-    it, traits, today = company.ledger, company.simulation.traits, company.day
-    count = len(traits)
-    goods = ~it.is_deal & (it.net_cents > 0)
-    last = np.full(count, LONG_AGO)
-    np.maximum.at(last, it.customer, it.day)
-    year, quarter = (goods & (it.day > today - days) for days in (YEAR_DAYS, QUARTER_DAYS))
-    known = profile.reindex(np.arange(count))
-    frame = pd.DataFrame(
-        {
-            config.ENTITY: ids_of(company),
-            "recency_days": np.minimum(today - last, YEAR_DAYS),
-            "orders_365d": np.bincount(it.customer[year], minlength=count),
-            "orders_90d": np.bincount(it.customer[quarter], minlength=count),
-            "usual_order_value": _usual_order_value(it, count),
-            "is_member": traits.is_member.astype(float),
-            "is_organisation": traits.is_organisation.astype(float),
-            "discount_share": known["discount_share"].to_numpy(),
-            "repeat_share": known["repeat_share"].to_numpy(),
-        }
-    )
-    return frame.iloc[customers].reset_index(drop=True)
-
-
-def _usual_order_value(ledger: Ledger, count: int) -> np.ndarray:
-    """Return each customer's mean order, drawn towards the mean of all by `MEAN_ORDERS` orders."""
-    goods = ~ledger.is_deal & (ledger.net_cents > 0)
-    orders = np.bincount(ledger.customer[goods], minlength=count)
-    value = np.bincount(ledger.customer[goods], ledger.net_cents[goods], count) / 100
-    return (value + MEAN_ORDERS * value.sum() / orders.sum()) / (orders + MEAN_ORDERS)
-
-
-def ids_of(company: LivingCompany) -> pd.Series:
-    """Return the customer ids."""
-    return pd.Series(company.first_number + np.arange(len(company.simulation.traits))).astype(str)
-
-
-def profiles(parameters: Parameters) -> pd.DataFrame:
-    """Return from the order lines of the history, as the CRM has them, the share of discounts and of repeated products."""
-    _, story = history(parameters)
-    lines = pd.DataFrame(
-        {
-            "customer": story.orders.customer[story.lines.order],
-            "product": story.lines.product,
-            "gross": story.lines.quantity * story.lines.price,
-            "discount": story.lines.discount,
-        }
-    )
-    lines = lines[lines["gross"] > 0]
-    lines["is_repeat"] = lines.duplicated(["customer", "product"])
-    by_customer = lines.groupby("customer")
-    sums = by_customer[["gross", "discount"]].sum()
-    return pd.DataFrame(
-        {"discount_share": sums["discount"] / sums["gross"], "repeat_share": by_customer["is_repeat"].mean()}
     )
 
 
-@dataclass
-class Race:
-    """The worlds of one seed in step, and the bandit that learns in the first of them."""
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14])
+    parser.add_argument("--days", type=int, default=180)
+    parser.add_argument("--report", type=Path)
+    arguments = parser.parse_args()
+    races = [race(arguments.customers, seed, arguments.days) for seed in arguments.seeds]
+    text = report(races, arguments.customers, arguments.days)
+    print(text)
+    if arguments.report:
+        replace_section(arguments.report, "next-best-action", text)
 
-    parameters: Parameters
-    worlds: dict[str, World]
-    bandit: Bandit
-    profile: pd.DataFrame
-    waiting: list[tuple[int, pd.DataFrame]] = field(default_factory=list)  # decisions whose outcome days run
-    control_shares: list[float] = field(default_factory=list)
-    chosen: list[np.ndarray] = field(default_factory=list)
 
-    @classmethod
-    def begin(cls, customers: int, seed: int) -> Race:
-        """Return the worlds on the evening on which the history ends."""
-        parameters = Parameters(customers=customers, seed=seed)
-        first = LivingCompany(parameters, keeps_books=False)
-        worlds = {"bandit": World(first), **{name: World(first.twin()) for name in list(TITLES)[1:]}}
-        worlds["bandit"].welcome()
-        profile = profiles(parameters)
-        known = features(worlds["bandit"], profile, np.arange(len(first.simulation.traits)))
-        return cls(parameters, worlds, begin(known, OPTIONS, FEATURES, usual_column="usual_order_value"), profile)
-
-    def step(self) -> None:
-        """Learn from outcomes that are over, decide, and live through a day in every world."""
-        self._learn()
-        made = 0
-        for name, world in self.worlds.items():
-            world.welcome()
-            ids = ids_of(world.company)
-            is_control = control_arm(ids)
-            due = world.due(ids, is_control)
-            if name == "bandit":
-                self.control_shares.append(float(is_control.mean()))
-                customers, options = self._decide(world, due, is_control[due])
-                made = len(customers)
-            else:
-                customers, options = self._habit(name, world, due[~is_control[due]], made)
-            world.step(customers, options)
-
-    def _decide(self, world: World, due: np.ndarray, is_control: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        frame = features(world, self.profile, due)
-        allowed = world.allowed(due)
-        as_of = season.date_of(self.parameters, world.company.day)
-        decided = choose(
-            self.bandit, frame, allowed, as_of=as_of, seed=self.parameters.seed, max_contact_share=CONTACT_SHARE,
-            is_control=is_control,
-        )  # fmt: skip
-        place = pd.Index(NAMES).get_indexer(decided["option"])
-        self.waiting.append((world.company.day + 1, frame.join(decided[["option", "propensity"]]).assign(customer=due)))
-        self.chosen.append(place[place > 0])
-        return due[place > 0], place[place > 0]
-
-    def _habit(self, name: str, world: World, due: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return as many customers as the bandit contacts, by lot among those whom the habit may contact."""
-        allowed = world.allowed(due).to_numpy()
-        if name == "discount":
-            allowed = allowed & (NAMES[1:] == "mail_discount")
-        rng = day_stream(self.parameters.seed, world.company.day, f"benchmark {name}")
-        order = rng.permutation(np.flatnonzero(allowed.any(axis=1)))[: 0 if name == "none" else count]
-        lot = np.where(allowed, rng.random(allowed.shape), -1.0)[order]
-        return due[order], 1 + lot.argmax(axis=1)
-
-    def _learn(self) -> None:
-        world = self.worlds["bandit"]
-        window = self.parameters.outcome_days
-        while self.waiting and self.waiting[0][0] + window - 1 <= world.company.day:
-            day, decisions = self.waiting.pop(0)
-            revenue = world.revenue(day, day + window - 1)[decisions["customer"]]
-            cost = np.array([it.cost for it in OPTIONS])[pd.Index(NAMES).get_indexer(decisions["option"])]
-            self.bandit = update(self.bandit, decisions.assign(reward=revenue - cost))
-
-    def gain(self, other: str, first_day: int) -> np.ndarray:
-        """Return what each customer brought more in the bandit's world than in `other` (no costs)."""
-        last = self.worlds["bandit"].company.day
-        mine, theirs = (self.worlds[name].revenue(first_day, last) for name in ("bandit", other))
-        return mine - theirs
+if __name__ == "__main__":
+    main()
