@@ -74,7 +74,8 @@ def report(races: Sequence[Race], customers: int, days: int) -> str:
         f"{name} {100 * part:.0f}%" for name, part in zip(NAMES[1:], chosen[1:] / chosen.sum(), strict=True)
     )
     least = min(share for it in races for share in it.control_shares)
-    wins = [TITLES[other] for other in ("random", "discount") if interval(races, other).low > 0]
+    against = {other: interval(races, other) for other in ("random", "discount")}
+    wins = [TITLES[other] for other, it in against.items() if it.excludes_zero and it.value > 0]
     verdict = f"more than noise against {' and '.join(wins)}" if wins else "no more than noise against either habit"
     return "\n".join(
         [

@@ -46,6 +46,7 @@ def compare(
     old_probabilities: np.ndarray,
     features: Sequence[str],
     *,
+    usual_column: str | None = None,
     least_effective: float = config.LEAST_EFFECTIVE_DECISIONS,
     unit: str = "",
 ) -> Verdict:
@@ -64,6 +65,8 @@ def compare(
         What each policy would do with the entity of each decision; in the control arm both do nothing.
     features : sequence of str
         What the reward means of the estimate are fitted on.
+    usual_column : str, optional
+        As for `train.begin`.
     least_effective : float
         Effective decisions that either policy needs.
     unit : str
@@ -77,7 +80,7 @@ def compare(
     place, revenue = outcomes(decisions, options)
     rewards = revenue - np.array([it.cost for it in options])[place]
     log = place, rewards, decisions[PROPENSITY].to_numpy(dtype=np.float64)
-    means = reward_means(decisions, options, features)
+    means = reward_means(decisions, options, features, usual_column)
     entities = decisions[config.ENTITY].to_numpy(dtype=object)
     gain = difference(*log, new_probabilities, old_probabilities, means, entities=entities)
     new, old = (
@@ -88,7 +91,9 @@ def compare(
     return Verdict(bool(is_seen and gain.low > 0), reason, gain, new, old)
 
 
-def reward_means(decisions: pd.DataFrame, options: Sequence[Option], features: Sequence[str]) -> np.ndarray:
+def reward_means(
+    decisions: pd.DataFrame, options: Sequence[Option], features: Sequence[str], usual_column: str | None = None
+) -> np.ndarray:
     """Return the (n, k) expected reward of each option, each row's learnt from the decisions on other entities.
 
     Raises
@@ -104,7 +109,8 @@ def reward_means(decisions: pd.DataFrame, options: Sequence[Option], features: S
             raise ActionInputError(
                 "the decisions are about too few entities to learn the reward of some from the others"
             )
-        result[mine] = expected_rewards(fit(decisions[~mine], options, features), decisions[mine])
+        of_others = fit(decisions[~mine], options, features, usual_column=usual_column)
+        result[mine] = expected_rewards(of_others, decisions[mine])
     return result
 
 

@@ -15,8 +15,9 @@ CONTROL_SALT = "next best action: control arm"
 # A floor under the probability of every allowed option. Weights of off-policy estimates stay below 1 / floor.
 EXPLORATION = 0.02
 
-# Ridge priors in units of decisions: an effect counts as nothing until about so many decisions of the option say otherwise.
-PRIOR_DECISIONS = 100.0
+# Ridge priors in units of decisions: an option counts as a contact like the others until about so many decisions say otherwise.
+# On simulated companies (seed 2, used for nothing else) 1,000 brought 8 % more than 300 within 90 days, 3,000 as much.
+PRIOR_DECISIONS = 1_000.0
 # Of the reward without a contact: every decision to do nothing teaches it, so it needs next to no prior.
 PRIOR_DECISIONS_NOTHING = 1.0
 # What rewards are measured in where no column says how much is usual for an entity, in reward units.

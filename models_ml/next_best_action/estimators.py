@@ -35,7 +35,7 @@ class Estimate:
         In reward units; `low` to `high` is the 95 % interval, infinite where one decision (or entity) is all there is.
     effective_decisions : float
         (sum of w)^2 / sum of w^2: how many decisions of the policy itself the weighted log is worth (Kong 1992); of a
-        difference, that of the policy with fewer.
+        difference, that of the policy with fewer, on the rows where the two policies differ.
     decisions : int
         Rows of the log.
     """
@@ -163,7 +163,8 @@ def difference(
     if new.shape != old.shape:
         raise ValueError(f"the new policy has {new.shape[1]} options, the old one {old.shape[1]}")
     weights = log.weights(new), log.weights(old)
-    worth = min(effective(weights[0]), effective(weights[1]))
+    differs = (new != old).any(axis=1)  # the control arm, for one, tells nothing of the difference
+    worth = min(effective(weights[0][differs]), effective(weights[1][differs]))
     if method == "ips":
         return _mean((weights[0] - weights[1]) * log.rewards, log, worth)
     if method == "snips":

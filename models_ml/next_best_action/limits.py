@@ -7,7 +7,7 @@ the probabilities are the propensities.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.optimize import brentq
@@ -48,8 +48,10 @@ def thompson(
     Raises
     ------
     ActionInputError
-        When exploration alone goes beyond a limit.
+        When exploration alone goes beyond a limit, or `max_contact_share` is not above 0 and at most 1.
     """
+    if not 0 < max_contact_share <= 1:
+        raise ActionInputError(f"the limit of contacts is {max_contact_share}; expected more than 0 and at most 1")
     if not len(mean):
         return np.zeros(mean.shape)
     limits = _limits(options, max_contact_share)
@@ -98,11 +100,18 @@ def _prices(
         return float(taken[:, members].sum(axis=1).mean()) - limit
 
     for _ in range(SWEEPS if len(limits) > 1 else 1):
-        for number, (members, _limit) in enumerate(limits):
-            is_kept = excess(0.0, number) <= 0
-            price = 0.0 if is_kept else brentq(excess, 0.0, dearest, args=(number,), xtol=TOLERANCE * dearest)
-            own[number] = price * members
+        for number, (members, _) in enumerate(limits):
+            own[number] = members * _root(lambda price, number=number: excess(price, number), dearest)
     return own.sum(axis=0)
+
+
+def _root(excess: Callable[[float], float], dearest: float) -> float:
+    """Return the price at which nothing is in excess: none where nothing is, the dearest where exploring alone is."""
+    if excess(0.0) <= 0:
+        return 0.0
+    if excess(dearest) >= 0:
+        return dearest
+    return float(brentq(excess, 0.0, dearest, xtol=TOLERANCE * dearest))
 
 
 def _thinned(

@@ -40,7 +40,7 @@ def begin(
     exploration : float
         Least probability of an allowed option.
     prior_decisions : float
-        An option is believed to change nothing until about so many decisions say otherwise.
+        An option is believed to be a contact like the others until about so many decisions say otherwise.
     usual_column : str, optional
         A column with the reward that is usual for an entity when there is one, its average order value for example: effects
         and noise are then proportional to it, which a company with small and large customers learns far faster.

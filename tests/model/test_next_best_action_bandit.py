@@ -33,7 +33,7 @@ def log(people: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def bandit(log: pd.DataFrame) -> Bandit:
-    return fit(log, OPTIONS, FEATURES)
+    return fit(log, OPTIONS, FEATURES, prior_decisions=100)
 
 
 def test_the_posterior_is_that_of_ridge_regression_on_the_rows(bandit: Bandit, log: pd.DataFrame) -> None:
@@ -60,7 +60,7 @@ def test_the_posterior_is_that_of_ridge_regression_on_the_rows(bandit: Bandit, l
 
 
 def test_order_and_parts_of_the_decisions_do_not_matter(log: pd.DataFrame) -> None:
-    start = begin(log, OPTIONS, FEATURES)
+    start = begin(log, OPTIONS, FEATURES, prior_decisions=100)
     whole = update(start, log)
     shuffled = log.sample(frac=1, random_state=5)
     parts = [shuffled.iloc[:10], shuffled.iloc[10:2_000], shuffled.iloc[2_000:]]
@@ -87,7 +87,7 @@ def test_planted_effects_are_found(bandit: Bandit, people: pd.DataFrame) -> None
 
 def test_learning_beats_drawing_by_lot_and_every_single_option(people: pd.DataFrame) -> None:
     truth = effects(people) - COSTS
-    learnt, part = begin(people, OPTIONS, FEATURES), np.arange(6_000) % 6
+    learnt, part = begin(people, OPTIONS, FEATURES, prior_decisions=100), np.arange(6_000) % 6
     for number in range(5):
         frame = people[part == number]
         learnt = update(learnt, decisions(frame, probabilities(learnt, frame), seed=number))
@@ -129,8 +129,8 @@ def test_a_new_option_is_believed_to_be_a_contact_like_the_others(bandit: Bandit
 
 
 def test_costs_speak_against_an_option_from_the_first_day(people: pd.DataFrame) -> None:
-    start = begin(people, options_from([{"name": "mail", "cost": 0.0}, {"name": "visit", "cost": 80.0}]), FEATURES)
-    assert expected_rewards(start, people).max(axis=0).tolist() == [0, 0, -80]
+    start = begin(people, options_from([{"name": "mail", "cost": 0.0}, {"name": "visit", "cost": 20.0}]), FEATURES)
+    assert expected_rewards(start, people).max(axis=0).tolist() == [0, 0, -20]
     chances = probabilities(start, people).mean(axis=0)
     assert chances[2] < 0.1 < chances[1]
     dearer = start.with_options([*start.options[:2], Option("visit", 500.0)])
@@ -211,6 +211,7 @@ def test_wrong_settings_are_refused(log: pd.DataFrame) -> None:
 
 def test_what_a_contact_had_cost_counts_not_what_it_costs_now(bandit: Bandit, log: pd.DataFrame) -> None:
     paid = COSTS[pd.Index(NAMES).get_indexer(log["option"])]
-    dearer = begin(log, [*OPTIONS[:2], Option("call", 40.0), OPTIONS[3]], FEATURES)
+    now = [*OPTIONS[:2], Option("call", 40.0), OPTIONS[3]]
+    dearer = begin(log, now, FEATURES, prior_decisions=100)
     learnt = update(dearer, log.assign(cost=paid))
     assert learnt.posterior.mean == pytest.approx(bandit.posterior.mean, abs=1e-12)

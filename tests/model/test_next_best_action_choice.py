@@ -162,5 +162,17 @@ def test_exploring_beyond_a_limit_is_an_error_that_names_the_option() -> None:
         _limited(100, {"mail": 0.005})
 
 
+def test_a_limit_hardly_above_exploring_leaves_exploring_alone() -> None:
+    found = _limited(1_500, {}, max_contact_share=0.0245)
+    assert found[:, 1:].sum(axis=1).mean() <= 0.0245 + 1e-12
+    assert found[found > 0].min() >= 0.01 - 1e-12
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
+def test_a_limit_of_contacts_is_a_share(share: float) -> None:
+    with pytest.raises(ActionInputError, match="the limit of contacts is"):
+        _limited(10, {}, max_contact_share=share)
+
+
 def test_nobody_to_decide_on() -> None:
     assert thompson(np.zeros((0, 2)), np.zeros((0, 2)), np.ones((0, 2), bool), (), floor=0.1).shape == (0, 2)

@@ -111,6 +111,7 @@ def test_a_difference_is_that_of_the_estimates_and_narrower_than_of_two_logs(met
     assert found.effective_decisions == min(it.effective_decisions for it in single)
     same = difference(*log, policies[0], policies[0], means, method=method)
     assert (same.value, same.low, same.high) == (0, 0, 0)
+    assert same.effective_decisions == 0, "where policies agree, nothing is seen of a difference"
 
 
 def test_intervals_of_differences_cover() -> None:

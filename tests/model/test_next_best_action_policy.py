@@ -206,6 +206,19 @@ def test_a_policy_hardly_seen_in_the_log_does_not_replace(people: pd.DataFrame) 
     assert "it takes 200 to trust an interval" in found.reason
 
 
+def test_the_control_arm_is_no_evidence_for_a_change(people: pd.DataFrame) -> None:
+    control = control_arm(people["entity_id"])
+    rare = np.tile([0.97, 0.01, 0.01, 0.01], (4_000, 1))
+    rare[control] = [1, 0, 0, 0]
+    best = np.eye(4)[np.where(control, 0, 3)]
+    log = decisions(people, rare, seed=7)
+    found = compare(log, OPTIONS, best, rare, FEATURES)
+    treated = compare(log[~control], OPTIONS, best[~control], rare[~control], FEATURES)
+    assert not found.replaces
+    assert found.gain.effective_decisions == treated.gain.effective_decisions
+    assert found.old.effective_decisions == len(people)
+
+
 def test_reward_means_come_from_other_entities(people: pd.DataFrame) -> None:
     log = decisions(people, uniform(np.ones((4_000, 4), dtype=bool)), seed=8)
     before = reward_means(log, OPTIONS, FEATURES)
