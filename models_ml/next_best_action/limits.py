@@ -8,6 +8,7 @@ the probabilities are the propensities.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.optimize import brentq
@@ -101,7 +102,7 @@ def _prices(
 
     for _ in range(SWEEPS if len(limits) > 1 else 1):
         for number, (members, _) in enumerate(limits):
-            own[number] = members * _root(lambda price, number=number: excess(price, number), dearest)
+            own[number] = members * _root(partial(excess, number=number), dearest)
     return own.sum(axis=0)
 
 

@@ -19,8 +19,9 @@ from models_ml.next_best_action.policy import allowed_matrix, control_arm
 EXPECTED = "expected_"  # then the name of an option
 
 
-def load(folder: Path | str) -> Bandit:
+def load(folder: Path | str, threads: int = 1) -> Bandit:
     """Read a bandit from its folder of plain files."""
+    del threads
     return Bandit.load(Path(folder))
 
 
@@ -109,3 +110,20 @@ def choose(
 
 def _names(bandit: Bandit) -> Sequence[str]:
     return [it.name for it in bandit.options]
+
+
+def _load_pyfunc(path: str) -> MlflowModel:
+    """Open the bandit for MLflow's generic loader (its name is MLflow's)."""
+    return MlflowModel(load(path))
+
+
+class MlflowModel:
+    """What ``mlflow.pyfunc.load_model`` returns wraps this: features in, the expected reward of each option out."""
+
+    def __init__(self, bandit: Bandit) -> None:
+        self.bandit = bandit
+
+    def predict(self, frame: pd.DataFrame, params: dict | None = None) -> np.ndarray:
+        """Return the (n, k) expected rewards."""
+        del params
+        return expected_rewards(self.bandit, frame)

@@ -16,12 +16,12 @@ from crm_agents.company_settings import (
     Horizon,
     MinimumData,
     Monitoring,
-    Outreach,
     Promotion,
     Section,
     Source,
     WriteBack,
 )
+from crm_agents.contact_settings import Outreach, Personalisation
 from crm_agents.crm_schema import crm_tables
 from crm_agents.errors import CrmAgentsError
 from crm_agents.settings import PROJECT_ROOT, Settings, load_settings
@@ -58,6 +58,7 @@ class Company(Section):
     minimum_data: MinimumData = MinimumData()
     promotion: Promotion = Promotion()
     behaviour: Behaviour = Behaviour()
+    personalisation: Personalisation = Personalisation()
     write_back: WriteBack = WriteBack()
     monitoring: Monitoring = Monitoring()
     outreach: Outreach = Outreach()

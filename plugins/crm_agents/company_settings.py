@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -191,38 +190,3 @@ class Monitoring(Section):
     webhook_connection: str | None = Field(
         None, description="Airflow connection (HTTP) whose address alarms are posted to, as JSON."
     )
-
-
-class Outreach(Section):
-    """When a customer may be contacted, beyond their consent (docs/outbox.md)."""
-
-    zone: str = Field(
-        "UTC", description="The company's time zone (IANA): of its days, and of customers whose country is not known."
-    )
-    channels: list[Literal["email", "phone", "sms", "mail", "chat", "social"]] = Field(
-        ["email", "phone", "sms", "mail"], description="Channels on which customers are contacted."
-    )
-    purposes: list[str] = Field(["marketing", "service"], description="Purposes for which they are contacted.")
-    max_per_day: int = Field(1, ge=0, description="Contacts of one customer on one day, all channels together.")
-    max_per_week: int = Field(3, ge=0, description="The same within any 7 days.")
-    max_per_month: int = Field(8, ge=0, description="The same within any 30 days.")
-    quiet_from_hour: int = Field(
-        21, ge=0, le=23, description="Hour of the customer's day from which nobody is contacted any more."
-    )
-    quiet_until_hour: int = Field(
-        8, ge=0, le=23, description="Hour from which they may be again; the same hour twice means no quiet hours."
-    )
-    soft_bounce_days: list[Annotated[int, Field(ge=0)]] = Field(
-        [7, 14, 30, 180],
-        min_length=1,
-        description="Days of rest for a channel after the 1st, 2nd, ... soft bounce; the last is for all later ones.",
-    )
-
-    @field_validator("zone")
-    @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, OSError, ValueError) as error:
-            raise ValueError("must be a time zone of the IANA database, as in Europe/Berlin") from error
-        return zone

@@ -26,6 +26,13 @@ TARGET = Target(
 )
 
 
+def fill_nothing(connection: duckdb.DuckDBPyConnection, table: str, run_id: str) -> None:
+    """Fill lake `table` with no recommendation at all."""
+    kinds = "run_id varchar, customer_id varchar, rank smallint, product_id varchar, score double, reason varchar, "
+    connection.execute(f"create table if not exists {table} ({kinds}method varchar, model_version varchar, as_of date)")
+    connection.execute(f"delete from {table} where run_id = ?", [run_id])
+
+
 def fill(
     connection: duckdb.DuckDBPyConnection, table: str, run_id: str, as_of: date, snapshot: int, model: ServingModel
 ) -> None:

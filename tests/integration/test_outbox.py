@@ -12,7 +12,7 @@ import pytest
 
 from crm_agents import lake, outbox, postgres
 from crm_agents.agents.frame import AgentRun
-from crm_agents.company_settings import Outreach
+from crm_agents.contact_settings import Outreach
 from crm_agents.errors import CrmAgentsError
 from crm_agents.outbox import suppressions
 from crm_agents.undo import undo

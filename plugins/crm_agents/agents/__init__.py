@@ -10,6 +10,7 @@ from crm_agents.errors import CrmAgentsError
 AGENTS = {
     "customer_behaviour_agent": "customer_behaviour",
     "customer_segment_agent": "customer_segments",
+    "personalisation_agent": "personalisation",
 }
 
 

@@ -176,36 +176,7 @@ def explain(run: AgentRun, company: Company) -> int:
 def evaluate(run: AgentRun, company: Company) -> Evaluated:
     """Join what happened to this agent's decisions that have fallen due by as_of; of erased customers nothing is known."""
     with lake.connect(with_crm=True) as connection:
-        decisions.read_due(connection, AGENT, run.as_of)
-        connection.execute(
-            """
-            create or replace temp table outcomes as
-            select d.decision_id, d.chosen, max(d.outcome_due_at) as outcome_at,
-                case
-                    when count(c.customer_id) = 0 then 'gone'
-                    when count(o.order_id) > 0 then 'purchased' else 'no_purchase'
-                end as outcome,
-                case when count(c.customer_id) > 0 then coalesce(sum(o.revenue_amount), 0)::double end as outcome_value
-            from due d
-            left join marts.dim_customers c on c.customer_id = d.entity_id
-            left join marts.fct_orders o
-                on o.customer_id = d.entity_id and o.is_purchase
-                and o.ordered_on > d.as_of and o.ordered_on <= d.outcome_due_at
-            group by d.decision_id, d.chosen
-            """
-        )
-        by_choice = connection.execute(
-            "select chosen, count(*), avg((outcome = 'purchased')::int), avg(outcome_value) from outcomes "
-            "where outcome <> 'gone' group by 1"
-        ).fetchall()
-        joined = decisions.write_outcomes(connection, "outcomes")
-    return Evaluated(
-        joined,
-        {
-            chosen: {"decisions": count, "bought_share": bought, "mean_revenue": revenue}
-            for chosen, count, bought, revenue in sorted(by_choice)
-        },
-    )
+        return customers.join_outcomes(connection, AGENT, run.as_of)
 
 
 def _understood(connection: duckdb.DuckDBPyConnection, run: AgentRun) -> Understood:

@@ -1,7 +1,8 @@
 """The DAG of an agent: the same five stages and condition nodes for every agent, in one place.
 
 An agent is a module with ``AGENT`` and the functions perceive, champion_readiness, understand, not_scored, decide,
-blast_radius, execute, explain and evaluate (see ``crm_agents.agents.frame``). References travel through XCom, never frames.
+blast_radius, execute, explain and evaluate (see ``crm_agents.agents.frame``), and permit where it puts messages into the outbox.
+References travel through XCom, never frames.
 
 A stage answers the questions that follow from it and takes their branch; the condition nodes are empty tasks, green where the
 answer was yes. The scheduler passes them by itself: as tasks that need a worker they would cost every score two seconds.
@@ -64,7 +65,8 @@ def agent_dag(
 
 
 def _wire(agent: ModuleType, publishes: Asset) -> None:
-    perceived, understood, decided = _perceive(agent), _understand(agent), _decide(agent)
+    first_write = "consent_given" if hasattr(agent, "permit") else "execute"
+    perceived, understood, decided = _perceive(agent), _understand(agent), _decide(agent, first_write)
     executed, explained, evaluated = _execute(agent, publishes), _explain(agent), _evaluate(agent)
     enough = _question("enough_data", "Are there enough data to work with?")
     good = _question("champion_good_enough", "Is there a champion that beats (or is) its baseline?")
@@ -75,7 +77,7 @@ def _wire(agent: ModuleType, publishes: Asset) -> None:
         task_id="approval",
         subject="{{ dag.dag_id }}: more changes than one run may make by itself",
         body="{{ ti.xcom_pull(task_ids='decide', key='difference') }}",
-        approved="execute",
+        approved=first_write,
         rejected="rejected",
         doc_md="Waits for a person without holding a worker; no answer within a day means no.",
     )
@@ -86,9 +88,12 @@ def _wire(agent: ModuleType, publishes: Asset) -> None:
     perceived >> Label("no champion yet") >> _waiting(agent)
     [understood, thin] >> decided
     decided >> Label("yes") >> needed >> approval
-    approval >> Label("approved") >> executed
+    next_step = _consent_given(agent) if hasattr(agent, "permit") else executed
+    approval >> Label("approved") >> next_step
     approval >> Label("rejected") >> _rejected()
-    decided >> Label("no") >> executed
+    decided >> Label("no") >> next_step
+    if next_step is not executed:
+        next_step >> executed
     executed >> Label("yes") >> changed >> explained >> evaluated
     executed >> Label("no") >> evaluated
 
@@ -165,7 +170,7 @@ def _not_scored(agent: ModuleType) -> Any:
     return not_scored()
 
 
-def _decide(agent: ModuleType) -> Any:
+def _decide(agent: ModuleType, first_write: str) -> Any:
     @task.branch(
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         doc_md="Options, policy, choice, reason, confidence; and whether a person has to agree.",
@@ -179,9 +184,26 @@ def _decide(agent: ModuleType) -> Any:
         radius = frame.observed(run, "approval_needed", lambda: agent.blast_radius(run, company))
         ti.xcom_push("difference", radius.table)
         print(radius.summary)
-        return "approval_needed" if radius.needs_approval else "execute"
+        return "approval_needed" if radius.needs_approval else first_write
 
     return decide()
+
+
+def _consent_given(agent: ModuleType) -> Any:
+    @task(
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        doc_md="What may go out? Consent, refusals, frequency and quiet hours of every message. Fails closed: what cannot be "
+        "read blocks everything, and if this fails nothing is written.",
+    )
+    def consent_given() -> str:
+        from crm_agents.company import loaded_company
+
+        run, company = context.run_at(_perceived()["as_of"]), loaded_company()
+        summary = frame.observed(run, "consent_given", lambda: agent.permit(run, company))
+        print(summary)
+        return summary
+
+    return consent_given()
 
 
 def _rejected() -> Any:

@@ -29,4 +29,5 @@ CUSTOMER_FEATURES = Asset(name="features.ftr_customers", uri="x-lake://features/
 CHAMPIONS = Asset(name="champions", uri="x-mlflow://champions", group="models")
 SCORES = Asset(name="crm_ai.scores", uri="x-crm://crm_ai/scores", group="crm_ai")
 SEGMENTS = Asset(name="crm_ai.customer_segments", uri="x-crm://crm_ai/customer_segments", group="crm_ai")
+RECOMMENDATIONS = Asset(name="crm_ai.recommendations", uri="x-crm://crm_ai/recommendations", group="crm_ai")
 ALARMS = Asset(name="model_alarms", uri="x-crm://crm_ai/model_alarms", group="crm_ai")

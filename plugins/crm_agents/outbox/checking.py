@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crm_agents.agents.frame import AgentRun
-from crm_agents.company_settings import Outreach
+from crm_agents.contact_settings import Outreach
 from crm_agents.errors import CrmAgentsError
 from crm_agents.outbox import rules, sources
 from crm_agents.outbox.sources import WISHES, UnreadableError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_agents.company_settings import Outreach
+from crm_agents.contact_settings import Outreach
 from crm_agents.outbox.sources import WISHES
 
 JUDGED = "outreach_judged"

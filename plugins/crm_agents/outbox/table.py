@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from crm_agents import lake, postgres, writeback
 from crm_agents.agents.frame import AgentRun
-from crm_agents.company_settings import Outreach
+from crm_agents.contact_settings import Outreach
 from crm_agents.errors import CrmAgentsError
 from crm_agents.outbox import checking, rules, sources
 from crm_agents.outbox.checking import BLOCKED, PERMITTED, Checked

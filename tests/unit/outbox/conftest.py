@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 import pytest
 
-from crm_agents.company_settings import Outreach
+from crm_agents.contact_settings import Outreach
 from crm_agents.outbox import checking, rules, sources
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)

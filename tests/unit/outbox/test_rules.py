@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from crm_agents.company_settings import Outreach
+from crm_agents.contact_settings import Outreach
 from crm_agents.outbox import rules, sources
 from tests.unit.outbox.conftest import AT, LONG_AGO, Desk
 
