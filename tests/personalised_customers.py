@@ -36,7 +36,9 @@ def set_up(home: Path, company: Company = COMPANY, consenting: float = 0.8) -> N
         connection.execute(
             "create table marts.dim_customers as select distinct customer_id from features.ftr_customers"
         )
-        ids = [row[0] for row in connection.execute("select customer_id from marts.dim_customers order by 1").fetchall()]
+        ids = [
+            row[0] for row in connection.execute("select customer_id from marts.dim_customers order by 1").fetchall()
+        ]
     with postgres.connect() as crm, crm.cursor() as cursor:
         cursor.executemany(
             "insert into crm.customers (customer_id, country) values (%s, 'Austria')", [(one,) for one in ids]

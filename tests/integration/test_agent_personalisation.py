@@ -24,10 +24,17 @@ def company(installation: Path) -> None:
 def test_everybody_who_has_bought_gets_ten_products_with_reasons(company: None) -> None:
     written = work("first")
     assert written.inserted > 1000
-    rows = ask("select count(*), count(distinct customer_id), min(rank), max(rank), count(reason) from crm_ai.recommendations")
+    rows = ask(
+        "select count(*), count(distinct customer_id), min(rank), max(rank), count(reason) from crm_ai.recommendations"
+    )
     assert rows[0][0] == rows[0][4] == 10 * rows[0][1]
     assert rows[0][2:4] == (1, 10)
-    assert ask("select count(*) from crm_ai.recommendations where reason like '%Product p%' or reason like 'Bought%'")[0][0] > 0
+    assert (
+        ask("select count(*) from crm_ai.recommendations where reason like '%Product p%' or reason like 'Bought%'")[0][
+            0
+        ]
+        > 0
+    )
     assert work("again").writes == 0
 
 
@@ -57,11 +64,15 @@ def test_each_customer_has_one_day_in_a_window_and_the_control_arm_is_left_alone
     assert decided[0][0] == decided[0][1] > 250
     shares = dict(ask("select arm, count(*) from crm_ai.decisions where policy not like 'list %' group by 1"))
     assert 0.06 < shares["control"] / decided[0][0] < 0.2
-    assert ask("select distinct chosen, propensity from crm_ai.decisions where arm = 'control'") == [("do_nothing", 1.0)]
-    assert ask("select count(*) from crm_ai.outbox o join crm_ai.decisions d using (decision_id) where arm = 'control'") == [(0,)]
-    assert ask("select count(*) > 0, bool_and(propensity > 0 and propensity <= 1) from crm_ai.decisions where chosen = 'call'") == [
-        (True, True)
+    assert ask("select distinct chosen, propensity from crm_ai.decisions where arm = 'control'") == [
+        ("do_nothing", 1.0)
     ]
+    assert ask(
+        "select count(*) from crm_ai.outbox o join crm_ai.decisions d using (decision_id) where arm = 'control'"
+    ) == [(0,)]
+    assert ask(
+        "select count(*) > 0, bool_and(propensity > 0 and propensity <= 1) from crm_ai.decisions where chosen = 'call'"
+    ) == [(True, True)]
 
 
 def test_nothing_goes_out_without_consent(company: None) -> None:
@@ -84,7 +95,9 @@ def test_consent_that_cannot_be_read_stops_everything(company: None) -> None:
     try:
         work("first")
         assert ask("select count(*) from crm_ai.outbox") == [(0,)]
-        assert ask("select count(*) from crm_ai.decisions where chosen in ('call', 'mail_discount', 'loyalty_bonus')") == [(0,)]
+        assert ask(
+            "select count(*) from crm_ai.decisions where chosen in ('call', 'mail_discount', 'loyalty_bonus')"
+        ) == [(0,)]
     finally:
         with postgres.connect() as crm:
             crm.execute("alter table crm.consents_away rename to consents")
@@ -99,7 +112,9 @@ def test_a_consent_withdrawn_after_the_choice_blocks_the_message(company: None) 
     assert " 0 may go out" in f" {agent.permit(run, COMPANY)}"
     agent.execute(run, COMPANY)
     assert ask("select count(*) from crm_ai.outbox where channel <> 'none'") == [(0,)]
-    assert ask("select distinct blocked_by from crm_ai.decisions where blocked_by is not null") == [("consent.withdrawn",)]
+    assert ask("select distinct blocked_by from crm_ai.decisions where blocked_by is not null") == [
+        ("consent.withdrawn",)
+    ]
 
 
 def test_undo_takes_all_of_it_back_and_replay_finds_the_same(company: None) -> None:

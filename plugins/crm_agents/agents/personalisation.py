@@ -48,6 +48,17 @@ COMPARED = {
     RECOMMENDATIONS: ("customer_id", "rank")
 }  # who may be contacted is asked of the CRM as it is at that moment
 CHURN = "churn"
+DECIDED = {
+    "customer_id": "varchar",
+    "arm": "varchar",
+    "chosen": "varchar",
+    "channel": "varchar",
+    "purpose": "varchar",
+    "propensity": "double",
+    "policy": "varchar",
+    "options": "varchar",
+    "reason": "varchar",
+}
 
 
 def perceive(run: AgentRun, company: Company) -> Perceived:
@@ -108,7 +119,8 @@ def decide(run: AgentRun, company: Company) -> Decided:
             connection,
             DECISIONS,
             run.run_id,
-            f"select '{run.run_id}' as run_id, '{run.run_id}:' || customer_id as decision_id, date '{run.as_of}' as as_of, * "
+            f"select '{run.run_id}' as run_id, '{run.run_id}:' || customer_id as decision_id, date '{run.as_of}' as as_of, "
+            f"{', '.join(f'{name}::{kind} as {name}' for name, kind in DECIDED.items())} "
             "from (from listed union all by name from acted)",
         )
         lake.replace_rows(connection, WISHES, run.run_id, _wishes_sql(run, company))
@@ -261,7 +273,7 @@ def _next_actions(connection: duckdb.DuckDBPyConnection, run: AgentRun, company:
         """
     ).df()
     if context.empty:
-        return context.reindex(columns=["customer_id", "arm", "chosen", "propensity", "policy", "options", "reason"])
+        return context.reindex(columns=list(DECIDED))
     allowed = next_action.permitted(connection, context, run, company)
     found = next_action.choose(context, allowed, version, run, company)
     channels = {it.name: (it.channel, it.purpose) for it in company.personalisation.actions}

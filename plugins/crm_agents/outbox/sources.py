@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-
-import psycopg
 
 from crm_agents import lake
 from crm_agents.outbox import suppressions
@@ -45,13 +44,9 @@ class UnreadableError(Exception):
         Why, as a sentence.
     """
 
-    def __init__(self, source: str, table: str, error: Exception) -> None:
+    def __init__(self, source: str, table: str, said: str) -> None:
         self.source = source
-        # Before PostgreSQL's own words stands the query with its keys: they belong into no row and no log.
-        said = str(error).rpartition("ERROR:")[2].strip().splitlines()[0] if "ERROR:" in str(error) else ""
-        if isinstance(error, psycopg.Error):
-            said = error.diag.message_primary or ""
-        self.reason = f"{table} cannot be read ({said or type(error).__name__}), so nobody is contacted."
+        self.reason = f"{table} cannot be read ({said}), so nobody is contacted."
         super().__init__(self.reason)
 
 
@@ -112,6 +107,8 @@ def read(connection: duckdb.DuckDBPyConnection, at: datetime, run_id: str, *, wi
     UnreadableError
         When one of the tables behind them cannot be read.
     """
+    import psycopg
+
     only = _only(connection)
     _fetch(connection, "customer", "crm.customers", f"select customer_id, country from crm.customers where {only}")
     columns = "customer_id, channel, purpose, granted, basis, captured_at"
@@ -119,7 +116,8 @@ def read(connection: duckdb.DuckDBPyConnection, at: datetime, run_id: str, *, wi
     try:
         suppressions.remember(run_id)
     except psycopg.Error as error:
-        raise UnreadableError("suppression", "What customers have refused", error) from error
+        said = error.diag.message_primary or type(error).__name__
+        raise UnreadableError("suppression", "What customers have refused", said) from error
     columns = "customer_id, kind, channel, purpose, occurred_at"
     _fetch(connection, "suppression", "crm_ai.suppressions", f"select {columns} from crm_ai.suppressions where {only}")
     _fetch(connection, "frequency", "What customers were sent", _contacts(at, only if with_contacts else "false"))
@@ -134,7 +132,9 @@ def _fetch(connection: duckdb.DuckDBPyConnection, source: str, named: str, query
             f"create or replace temp table {TABLES[source]} as from postgres_query('crm_db', '{escaped}')"
         )
     except duckdb.Error as error:
-        raise UnreadableError(source, named, error) from error
+        # PostgreSQL's own words alone: before them stands the query with its keys, which belong into no row and no log.
+        words = re.search(r"ERROR:\s*(.+)", str(error))
+        raise UnreadableError(source, named, words[1] if words else type(error).__name__) from error
 
 
 def _contacts(at: datetime, only: str) -> str:

@@ -137,6 +137,8 @@ def _recheck(connection: duckdb.DuckDBPyConnection, run: AgentRun, outreach: Out
         "recipient_id as customer_id, channel, purpose, template, variables, null::text as action from crm_ai.outbox "
         "where status = ''ready''')"
     )
+    if not connection.execute("select 1 from outreach_ready limit 1").fetchone():
+        return 0
     sources.prepare(connection, "outreach_ready", "outbox_id")
     sources.read(connection, at, run.run_id, with_contacts=False)
     checking.judge(connection, outreach, at, with_caps=False)

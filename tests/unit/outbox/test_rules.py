@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from crm_agents.contact_settings import Outreach
 from crm_agents.outbox import rules, sources
-from tests.unit.outbox.conftest import AT, LONG_AGO, Desk
+from tests.outreach_desk import AT, LONG_AGO, Desk
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "outbox.md"
 
