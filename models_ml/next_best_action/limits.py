@@ -8,6 +8,7 @@ the probabilities are the propensities.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.optimize import brentq
@@ -93,7 +94,7 @@ def _prices(
     mean, spread, allowed = mean[rows], spread[rows], allowed[rows]
     dearest = float((mean + REACH * spread).max() - (mean - REACH * spread).min()) + TOLERANCE
 
-    def excess(price: float, number: int) -> float:
+    def excess(number: int, price: float) -> float:
         members, limit = limits[number]
         prices = own.sum(axis=0) - own[number] + price * members
         taken = with_floor(best_probabilities(mean - prices, spread, allowed, COARSE), allowed, floor)
@@ -101,7 +102,7 @@ def _prices(
 
     for _ in range(SWEEPS if len(limits) > 1 else 1):
         for number, (members, _) in enumerate(limits):
-            own[number] = members * _root(lambda price, number=number: excess(price, number), dearest)
+            own[number] = members * _root(partial(excess, number), dearest)
     return own.sum(axis=0)
 
 
