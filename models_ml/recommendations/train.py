@@ -73,9 +73,7 @@ def train(purchases: pd.DataFrame, as_of: date, *, seed: int = config.SEED, thre
             "Too few customers came back in a known month to compare: what each buys most.",
         )
     chosen = max(validation, key=lambda name: (validation[name]["recall"], validation[name]["ndcg"], name))
-    scorer = (
-        SIMPLE[chosen](known) if chosen in SIMPLE else _ranker(known, months[: config.RANKER_MONTHS], seed, threads)
-    )
+    scorer = SIMPLE[chosen](known) if chosen in SIMPLE else _ranker(known, months[: config.RANKER_MONTHS], seed, threads)
     return Trained(scorer or PersonalFrequency(known), known, validation, _why(chosen, validation))
 
 
