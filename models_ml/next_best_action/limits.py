@@ -94,7 +94,7 @@ def _prices(
     mean, spread, allowed = mean[rows], spread[rows], allowed[rows]
     dearest = float((mean + REACH * spread).max() - (mean - REACH * spread).min()) + TOLERANCE
 
-    def excess(price: float, number: int) -> float:
+    def excess(number: int, price: float) -> float:
         members, limit = limits[number]
         prices = own.sum(axis=0) - own[number] + price * members
         taken = with_floor(best_probabilities(mean - prices, spread, allowed, COARSE), allowed, floor)
@@ -102,7 +102,7 @@ def _prices(
 
     for _ in range(SWEEPS if len(limits) > 1 else 1):
         for number, (members, _) in enumerate(limits):
-            own[number] = members * _root(partial(excess, number=number), dearest)
+            own[number] = members * _root(partial(excess, number), dearest)
     return own.sum(axis=0)
 
 
