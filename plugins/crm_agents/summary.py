@@ -33,7 +33,11 @@ class Summary:
     losses : list
         (customer_id, probability of being lost, segment, reason for, reason against) in the segment with most revenue.
     choices : list
-        (choice, customers).
+        (agent, choice, customers), of each customer's last decision.
+    messages : list
+        (what, channel, rows) that wait in the outbox.
+    blocked : list
+        (rule, decisions) that consent or frequency stood against.
     segments : list
         (sentence,) of each segment, the one with most revenue first.
     written : list
@@ -52,6 +56,8 @@ class Summary:
     contacts: list[Row]
     losses: list[Row]
     choices: list[Row]
+    messages: list[Row]
+    blocked: list[Row]
     segments: list[Row]
     written: list[Row]
     runs: list[Row]
@@ -118,11 +124,17 @@ QUERIES = {
         order by s.value desc, s.entity_id limit 5
     """,
     "choices": """
-        select chosen, count(*) from (
-            select distinct on (agent, entity_type, entity_id) chosen from crm_ai.decisions
+        select agent, chosen, count(*) from (
+            select distinct on (agent, entity_type, entity_id) agent, chosen from crm_ai.decisions
             where outcome is distinct from 'undone'
             order by agent, entity_type, entity_id, as_of desc, created_at desc) latest
-        group by 1 order by 2 desc
+        group by 1, 2 order by 1, 3 desc
+    """,
+    "messages": """
+        select template, channel, count(*) from crm_ai.outbox where status = 'ready' group by 1, 2 order by 3 desc, 1
+    """,
+    "blocked": """
+        select blocked_by, count(*) from crm_ai.decisions where blocked_by is not null group by 1 order by 2 desc, 1
     """,
     "segments": """
         select statement from crm_ai.segment_profiles where as_of = (select max(as_of) from crm_ai.segment_profiles)
@@ -142,6 +154,8 @@ WRITTEN = (
     "customer_segments",
     "segment_moves",
     "segment_profiles",
+    "recommendations",
+    "outbox",
     "write_ledger",
 )
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from crm_agents.company import Company
 from crm_agents.company_settings import Source
+from crm_agents.contact_settings import Action
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
@@ -21,13 +22,20 @@ def rows(section: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str
         if isinstance(default, BaseModel):
             found += rows(type(default), f"{prefix}{name}.")
             continue
-        shown = "needed" if field.is_required() else "none" if default is None else str(default)
+        shown = "needed" if field.is_required() else "none" if default is None else _shown(default)
         found.append((f"{prefix}{name}", shown, field.description or ""))
     return found
 
 
 def table() -> list[tuple[str, str, str]]:
-    return [*rows(Company), *rows(Source, "sources[].")]
+    return [*rows(Company), *rows(Source, "sources[]."), *rows(Action, "personalisation.actions[].")]
+
+
+def _shown(default: object) -> str:
+    """Return a default as the page shows it: of a list of sections their names."""
+    if isinstance(default, list) and default and isinstance(default[0], BaseModel):
+        return ", ".join(item.name for item in default)
+    return str(default)
 
 
 def test_every_key_is_documented() -> None:

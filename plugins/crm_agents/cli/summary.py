@@ -12,8 +12,6 @@ from crm_agents.summary import Row, Summary
 if TYPE_CHECKING:
     from crm_agents.run import Chain
 
-CHOICES = {"contact_now": "contact now", "wait": "wait", "leave_alone": "leave alone"}
-
 
 def print_summary(
     console: Console, found: Summary, chain: Chain | None = None, took: dict[str, float] | None = None
@@ -34,6 +32,7 @@ def print_summary(
     _models(console, found)
     _contacts(console, found)
     _losses(console, found)
+    _outbox(console, found)
     _segments(console, found)
     _written(console, found)
     _durations(console, chain, took or {})
@@ -100,7 +99,7 @@ def _models(console: Console, found: Summary) -> None:
         return
     rows = []
     for model, version, _alias, grade, method, metrics, baseline in found.models:
-        for name in ("brier", "auc"):
+        for name in ("brier", "auc", "rmse", "ndcg", "reward"):
             if name in metrics and name in baseline:
                 rows.append((model, version, grade, method, name, f"{metrics[name]:.4f}", f"{baseline[name]:.4f}"))
     _table(console, ["model", "version", "grade", "serves", "metric", "model", "baseline"], rows, right=(5, 6))
@@ -112,7 +111,10 @@ def _models(console: Console, found: Summary) -> None:
 def _contacts(console: Console, found: Summary) -> None:
     if found.choices:
         _heading(console, "What was decided (crm_ai.decisions)")
-        console.print(", ".join(f"{CHOICES.get(choice, choice)}: {count:,}" for choice, count in found.choices))
+        for agent in dict.fromkeys(agent for agent, _, _ in found.choices):
+            counts = [(choice, count) for name, choice, count in found.choices if name == agent]
+            said = ", ".join(f"{choice.replace('_', ' ')}: {count:,}" for choice, count in counts)
+            console.print(f"{agent}: {said}", markup=False)
     if found.contacts:
         _heading(console, "Whom to contact first, and why (crm_ai.scores, crm_ai.score_reasons)")
         rows = [_contact(row) for row in found.contacts]
@@ -128,6 +130,15 @@ def _losses(console: Console, found: Summary) -> None:
         for customer, value, segment, reason_for, reason_against in found.losses
     ]
     _table(console, ["customer", "is lost", "segment", "speaks for it", "speaks against it"], rows, right=(1,))
+
+
+def _outbox(console: Console, found: Summary) -> None:
+    if not (found.messages or found.blocked):
+        return
+    _heading(console, "What may go out to customers (crm_ai.outbox)")
+    _table(console, ["what", "channel", "rows"], found.messages, right=(2,))
+    if found.blocked:
+        console.print("Blocked: " + ", ".join(f"{count:,} by {rule}" for rule, count in found.blocked))
 
 
 def _contact(row: Row) -> Row:
