@@ -126,7 +126,7 @@ def _rates(question: Question, company: Company) -> str:
     Each event moves two running sums, of those who have had one and of those whose next one comes within the horizon.
     """
     source, horizon = question.source, question.horizon_days
-    hits = "n - hits" if source.is_lapse else "hits"
+    hits = "(n - hits)" if source.is_lapse else "hits"
     # Of a lapse only those are in question who have had an event within the horizon; of anything else whoever ever had one.
     over = f"happened_on + {horizon + 1}" if source.is_lapse else "null::date"
     return f"""
