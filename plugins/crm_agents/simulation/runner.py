@@ -113,7 +113,8 @@ def wishes_of(company: LivingCompany, evening: date) -> dict[int, np.ndarray]:
     with postgres.connect() as crm:
         rows = crm.execute(
             "select chosen, array_agg(entity_id order by entity_id) from crm_ai.decisions where as_of = %s "
-            "and entity_type = 'customer' and chosen = any(%s) and outcome is distinct from 'undone' group by 1 order by 1",
+            "and entity_type = 'customer' and chosen = any(%s) and outcome is distinct from 'undone' "
+            "and blocked_by is null group by 1 order by 1",
             (evening, list(ACTION_OF_CHOICE)),
         ).fetchall()
     wishes: dict[int, np.ndarray] = {}

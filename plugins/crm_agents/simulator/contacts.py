@@ -25,6 +25,8 @@ ACTION_OF_CHOICE = {
     "mail_discount": marketing.DISCOUNT,
     "mail_new_products": marketing.NEW_PRODUCTS,
     "loyalty_bonus": marketing.LOYALTY_BONUS,
+    "win_back": marketing.DISCOUNT,
+    "greeting": marketing.NEW_PRODUCTS,
 }
 
 
