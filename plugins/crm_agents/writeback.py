@@ -1,14 +1,16 @@
 """Write an agent's results into the CRM database: only the rows that differ, each with its line in the ledger.
 
-The difference is computed in DuckDB, column by column; PostgreSQL then gets one COPY, one UPDATE and one INSERT, in the
-same transaction as the ledger. A row that a person changed between the comparison and the write is noticed by its row
-version (``ctid``): nothing is written then and the comparison is made again.
+The difference is computed in DuckDB from the columns that decide it. PostgreSQL then gets one COPY of the rows that differ and,
+in the same transaction, writes the ledger from what stands there and updates, inserts and deletes. A row that somebody else
+writes meanwhile makes that transaction fail; rows that appeared or went since the comparison are noticed by their number.
+Nothing is written then and the comparison is made again.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 TRIES = 3
 LEDGER_COLUMNS = "run_id, decision_id, table_name, row_key, operation, old_values, new_values, model_version"
+MANY_ROWS = 1000  # from which PostgreSQL must know how many rows it joins
+MANY_KEYS = 2000  # characters of a scope that names its rows one by one: PostgreSQL's index finds them
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,12 @@ class Target:
     carried : tuple of str
         Written together with a changed row, never a reason to write.
     scope : str
-        SQL predicate (PostgreSQL) of the rows that this writer owns.
+        SQL predicate (PostgreSQL and DuckDB) of the rows that this writer owns.
     renew_when : str
         SQL predicate over ``new.`` and ``old.`` rows: write although nothing compared differs.
     never_when : str
-        SQL predicate over ``new.`` and ``old.`` rows: leave the row as it is (for example an older as_of).
+        SQL predicate (PostgreSQL and DuckDB) over ``new.`` and ``old.`` rows: leave the row as it is (for example an older
+        as_of).
     is_whole : bool
         What is written is everything in `scope`: rows that it lacks are deleted.
     """
@@ -66,6 +71,12 @@ class Target:
     def columns(self) -> tuple[str, ...]:
         """Every column that is written, key first."""
         return (*self.key, *self.compared, *self.carried)
+
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The columns of present rows that decide whether a row is written, key first."""
+        asked = re.findall(r"\bold\.(\w+)", f"{self.renew_when} {self.never_when}")
+        return tuple(dict.fromkeys((*self.key, *self.compared, *asked)))
 
 
 @dataclass(frozen=True)
@@ -117,8 +128,8 @@ def write_back(
         if not counts.writes:
             return counts
         with scratch_folder() as folder:
-            _export(connection, target, folder, run_id, decisions)
-            if _write(target, folder, counts):
+            _export(connection, target, folder, decisions)
+            if _write(target, folder, counts, run_id):
                 return counts
     raise CrmAgentsError(
         f"{target.table} kept changing while run {run_id} wrote to it; nothing was written.",
@@ -174,35 +185,33 @@ def append(connection: duckdb.DuckDBPyConnection, table: str, columns: str, quer
 
 
 def compare(connection: duckdb.DuckDBPyConnection, target: Target, incoming: str) -> WriteCounts:
-    """Fill the temporary table ``difference``: new values, and for rows that exist their version and old values.
-
-    Rows to be deleted have an operation of their own; the values in them are the old ones.
+    """Fill the temporary table ``difference``: the rows to be written, each with its operation; of those to be deleted the key.
 
     Returns
     -------
     WriteCounts
         What a write-back would do.
     """
-    values = (*target.compared, *target.carried)
-    query = f"select ctid::text as _ctid, {', '.join(target.columns)} from {target.table} where {target.scope}"
-    escaped = query.replace("'", "''")
-    connection.execute(f"create or replace temp table existing as from postgres_query('crm_db', '{escaped}')")
+    query = f"select {', '.join(target.deciding)} from {{table}} where {target.scope}"
+    if len(target.scope) > MANY_KEYS:
+        escaped = query.format(table=target.table).replace("'", "''")
+        existing = f"postgres_query('crm_db', '{escaped}')"
+    else:
+        existing = f"({query.format(table=f'crm_db.{target.table}')})"
+    connection.execute(f"create or replace temp table existing as from {existing}")
     join = " and ".join(f"new.{name} = old.{name}" for name in target.key)
     differs = " or ".join(_differs(name, target.tolerances.get(name)) for name in target.compared)
-    old = ", ".join(f"{name} := old.{name}" for name in values)
-    new = ", ".join(f"{name} := new.{name}" for name in values)
+    is_new = f"old.{target.key[0]} is null"
     connection.execute(
         f"create or replace temp table difference as select {', '.join(f'new.{name}' for name in target.columns)}, "
-        "case when old._ctid is null then 'insert' else 'update' end as _operation, old._ctid, "
-        f"case when old._ctid is not null then to_json(struct_pack({old}))::varchar end as _old, "
-        f"to_json(struct_pack({new}))::varchar as _new from {incoming} new left join existing old on {join} "
-        f"where old._ctid is null or (not coalesce({target.never_when}, false) "
+        f"case when {is_new} then 'insert' else 'update' end as _operation from {incoming} new left join existing old on {join} "
+        f"where {is_new} or (not coalesce({target.never_when}, false) "
         f"and ({differs} or coalesce({target.renew_when}, false)))"
     )
     if target.is_whole:
         connection.execute(
-            f"insert into difference select {', '.join(f'old.{name}' for name in target.columns)}, 'delete', old._ctid, "
-            f"to_json(struct_pack({old}))::varchar, '{{}}' from existing old anti join {incoming} new on {join}"
+            f"insert into difference by name select {', '.join(f'old.{name}' for name in target.key)}, 'delete' as _operation "
+            f"from existing old anti join {incoming} new on {join}"
         )
     row = connection.execute(
         "select count(*) filter (_operation = 'insert'), count(*) filter (_operation = 'update'), "
@@ -218,55 +227,87 @@ def _differs(name: str, tolerance: float | None) -> str:
     return f"coalesce(abs(new.{name} - old.{name}) > {tolerance}, new.{name} is distinct from old.{name})"
 
 
-def _export(
-    connection: duckdb.DuckDBPyConnection, target: Target, folder: Path, run_id: str, decisions: str | None
-) -> None:
-    export_csv(
-        connection, f"select {', '.join(target.columns)}, _ctid, _operation from difference", folder / "stage.csv"
-    )
-    key = ", ".join(f"{name} := d.{name}" for name in target.key)
-    version = "d.model_version" if "model_version" in target.columns else "null"
+def _export(connection: duckdb.DuckDBPyConnection, target: Target, folder: Path, decisions: str | None) -> None:
+    """Write the difference as the CSV of the stage, each row with the decision behind it."""
     decision, join = "null", ""
     if decisions:
         decision, join = "x.decision_id", f"left join {decisions} x using ({', '.join(target.key)})"
-    export_csv(
-        connection,
-        f"select '{run_id}', {decision}, '{target.table}', to_json(struct_pack({key}))::varchar, "
-        f"d._operation, d._old, d._new, {version} from difference d {join}",
-        folder / "ledger.csv",
+    columns = ", ".join(f"d.{name}" for name in target.columns)
+    export_csv(connection, f"select {columns}, d._operation, {decision} from difference d {join}", folder / "stage.csv")
+
+
+def _write(target: Target, folder: Path, expected: WriteCounts, run_id: str) -> bool:
+    """Write rows and ledger in one transaction; False (and nothing written) when another writer was quicker."""
+    import psycopg
+
+    with postgres.connect() as crm:
+        crm.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # ledger and update see the same rows
+        try:
+            with crm.cursor() as cursor:
+                _fill_stage(cursor, target, folder, expected)
+                written = _write_rows(cursor, target, expected, run_id)
+        except psycopg.errors.SerializationFailure:
+            crm.rollback()
+            return False
+        if written != (expected.inserted, expected.updated, expected.deleted):
+            crm.rollback()
+            return False
+    return True
+
+
+def _fill_stage(cursor: psycopg.Cursor, target: Target, folder: Path, expected: WriteCounts) -> None:
+    columns = ", ".join(target.columns)
+    cursor.execute(
+        f"create temp table stage on commit drop as select {columns}, ''::text as _operation, ''::text as _decision_id "
+        f"from {target.table} limit 0"
+    )
+    copy_csv(cursor, "stage", f"{columns}, _operation, _decision_id", folder / "stage.csv")
+    if expected.writes > MANY_ROWS:
+        cursor.execute("analyze stage")
+
+
+def _write_rows(cursor: psycopg.Cursor, target: Target, expected: WriteCounts, run_id: str) -> tuple[int, int, int]:
+    """Write the ledger from what stands there, then the rows; return how many were inserted, updated and deleted."""
+    columns = ", ".join(target.columns)
+    values = (*target.compared, *target.carried)
+    same = " and ".join(f"t.{name} = s.{name}" for name in target.key)
+    never = re.sub(r"\bold\.", "t.", re.sub(r"\bnew\.", "s.", target.never_when))
+    found = f"s._operation = 'update' and {same} and not coalesce({never}, false)"
+    inserted = updated = deleted = 0
+    if expected.deleted:
+        gone = f"s._operation = 'delete' and {same}"
+        _ledger(cursor, target, run_id, "t", "null", f"from {target.table} t join stage s on {gone}")
+        cursor.execute(f"delete from {target.table} t using stage s where {gone}")
+        deleted = cursor.rowcount
+    if expected.updated:
+        _ledger(cursor, target, run_id, "t", "s", f"from {target.table} t join stage s on {found}")
+        sets = ", ".join(f"{name} = s.{name}" for name in values)
+        cursor.execute(f"update {target.table} t set {sets}, updated_at = clock_timestamp() from stage s where {found}")
+        updated = cursor.rowcount
+    if expected.inserted:
+        cursor.execute(
+            f"insert into {target.table} ({columns}) select {columns} from stage where _operation = 'insert' "
+            "on conflict do nothing"
+        )
+        inserted = cursor.rowcount
+        _ledger(cursor, target, run_id, "null", "s", "from stage s where s._operation = 'insert'")
+    return inserted, updated, deleted
+
+
+def _ledger(cursor: psycopg.Cursor, target: Target, run_id: str, old: str, new: str, source: str) -> None:
+    """Add a line to the ledger for each row of `source`; `old` and `new` are its aliases of what was and will be."""
+    values = (*target.compared, *target.carried)
+    row = new if new != "null" else old
+    version = f"{row}.model_version" if "model_version" in target.columns else "null"
+    before = _object(old, values) if old != "null" else "null"
+    after = _object(new, values) if new != "null" else "'{}'"
+    cursor.execute(
+        f"insert into crm_ai.write_ledger ({LEDGER_COLUMNS}) select %s, s._decision_id, '{target.table}', "
+        f"{_object(row, target.key)}, s._operation, {before}, {after}, {version} {source}",
+        (run_id,),
     )
 
 
-def _write(target: Target, folder: Path, expected: WriteCounts) -> bool:
-    """Write stage and ledger in one transaction; False (and nothing written) when another writer was quicker."""
-    columns = ", ".join(target.columns)
-    stamp = ", updated_at = clock_timestamp()"
-    sets = ", ".join(f"{name} = s.{name}" for name in (*target.compared, *target.carried))
-    join = " and ".join(f"t.{name} = s.{name}" for name in target.key)
-    with postgres.connect() as crm, crm.cursor() as cursor:
-        cursor.execute(
-            f"create temp table stage on commit drop as select {columns}, ctid as _ctid, ''::text as _operation "
-            f"from {target.table} limit 0"
-        )
-        copy_csv(cursor, "stage", f"{columns}, _ctid, _operation", folder / "stage.csv")
-        updated = inserted = deleted = 0
-        same = f"t.ctid = s._ctid and {join}"
-        if expected.deleted:
-            cursor.execute(f"delete from {target.table} t using stage s where s._operation = 'delete' and {same}")
-            deleted = cursor.rowcount
-        if expected.updated:
-            cursor.execute(
-                f"update {target.table} t set {sets}{stamp} from stage s where s._operation = 'update' and {same}"
-            )
-            updated = cursor.rowcount
-        if expected.inserted:
-            cursor.execute(
-                f"insert into {target.table} ({columns}) select {columns} from stage where _operation = 'insert' "
-                "on conflict do nothing"
-            )
-            inserted = cursor.rowcount
-        if (inserted, updated, deleted) != (expected.inserted, expected.updated, expected.deleted):
-            crm.rollback()
-            return False
-        copy_csv(cursor, "crm_ai.write_ledger", LEDGER_COLUMNS, folder / "ledger.csv")
-    return True
+def _object(alias: str, names: Iterable[str]) -> str:
+    pairs = ", ".join(f"'{name}', {alias}.{name}" for name in names)
+    return f"jsonb_build_object({pairs})"
