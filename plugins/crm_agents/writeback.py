@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TRIES = 3
 LEDGER_COLUMNS = "run_id, decision_id, table_name, row_key, operation, old_values, new_values, model_version"
-MANY_ROWS = 1000  # from which PostgreSQL must know how many rows it joins
+MANY_ROWS = 1000  # from which PostgreSQL joins by a better plan when it knows what they are
 MANY_KEYS = 2000  # characters of a scope that names its rows one by one: PostgreSQL's index finds them
 
 
@@ -198,13 +198,16 @@ def compare(connection: duckdb.DuckDBPyConnection, target: Target, incoming: str
         existing = f"postgres_query('crm_db', '{escaped}')"
     else:
         existing = f"({query.format(table=f'crm_db.{target.table}')})"
-    connection.execute(f"create or replace temp table existing as from {existing}")
+    if target.is_whole:  # asked twice
+        connection.execute(f"create or replace temp table existing as from {existing}")
+        existing = "existing"
     join = " and ".join(f"new.{name} = old.{name}" for name in target.key)
     differs = " or ".join(_differs(name, target.tolerances.get(name)) for name in target.compared)
     is_new = f"old.{target.key[0]} is null"
     connection.execute(
         f"create or replace temp table difference as select {', '.join(f'new.{name}' for name in target.columns)}, "
-        f"case when {is_new} then 'insert' else 'update' end as _operation from {incoming} new left join existing old on {join} "
+        f"case when {is_new} then 'insert' else 'update' end as _operation "
+        f"from {incoming} new left join {existing} old on {join} "
         f"where {is_new} or (not coalesce({target.never_when}, false) "
         f"and ({differs} or coalesce({target.renew_when}, false)))"
     )
@@ -276,13 +279,15 @@ def _write_rows(cursor: psycopg.Cursor, target: Target, expected: WriteCounts, r
     inserted = updated = deleted = 0
     if expected.deleted:
         gone = f"s._operation = 'delete' and {same}"
-        _ledger(cursor, target, run_id, "t", "null", f"from {target.table} t join stage s on {gone}")
+        _ledger(cursor, target, run_id, "t", "", f"from {target.table} t join stage s on {gone}")
         cursor.execute(f"delete from {target.table} t using stage s where {gone}")
         deleted = cursor.rowcount
     if expected.updated:
         _ledger(cursor, target, run_id, "t", "s", f"from {target.table} t join stage s on {found}")
         sets = ", ".join(f"{name} = s.{name}" for name in values)
-        cursor.execute(f"update {target.table} t set {sets}, updated_at = clock_timestamp() from stage s where {found}")
+        cursor.execute(
+            f"update {target.table} t set {sets}, updated_at = (select clock_timestamp()) from stage s where {found}"
+        )
         updated = cursor.rowcount
     if expected.inserted:
         cursor.execute(
@@ -290,24 +295,24 @@ def _write_rows(cursor: psycopg.Cursor, target: Target, expected: WriteCounts, r
             "on conflict do nothing"
         )
         inserted = cursor.rowcount
-        _ledger(cursor, target, run_id, "null", "s", "from stage s where s._operation = 'insert'")
+        _ledger(cursor, target, run_id, "", "s", "from (select * from stage where _operation = 'insert') s")
     return inserted, updated, deleted
 
 
 def _ledger(cursor: psycopg.Cursor, target: Target, run_id: str, old: str, new: str, source: str) -> None:
-    """Add a line to the ledger for each row of `source`; `old` and `new` are its aliases of what was and will be."""
+    """Add a line to the ledger for each row of `source`; `old` and `new` are its aliases of what was and will be, or empty."""
+    row = new or old
     values = (*target.compared, *target.carried)
-    row = new if new != "null" else old
+    objects = {"k": (row, target.key), "o": (old, values), "n": (new, values)}
+    laterals = [
+        f"cross join lateral (select {', '.join(f'{alias}.{column}' for column in columns)}) {name}"
+        for name, (alias, columns) in objects.items()
+        if alias
+    ]
+    before, after = "to_jsonb(o)" if old else "null", "to_jsonb(n)" if new else "'{}'"
     version = f"{row}.model_version" if "model_version" in target.columns else "null"
-    before = _object(old, values) if old != "null" else "null"
-    after = _object(new, values) if new != "null" else "'{}'"
     cursor.execute(
-        f"insert into crm_ai.write_ledger ({LEDGER_COLUMNS}) select %s, s._decision_id, '{target.table}', "
-        f"{_object(row, target.key)}, s._operation, {before}, {after}, {version} {source}",
+        f"insert into crm_ai.write_ledger ({LEDGER_COLUMNS}) select %s, s._decision_id, '{target.table}', to_jsonb(k), "
+        f"s._operation, {before}, {after}, {version} {source} {' '.join(laterals)}",
         (run_id,),
     )
-
-
-def _object(alias: str, names: Iterable[str]) -> str:
-    pairs = ", ".join(f"'{name}', {alias}.{name}" for name in names)
-    return f"jsonb_build_object({pairs})"
