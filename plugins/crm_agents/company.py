@@ -19,6 +19,7 @@ from crm_agents.company_settings import (
     Promotion,
     Section,
     Source,
+    Value,
     WriteBack,
 )
 from crm_agents.crm_schema import crm_tables
@@ -54,6 +55,7 @@ class Company(Section):
     )
     prediction: Horizon = Horizon()
     churn: Churn = Churn()
+    value: Value = Value()
     minimum_data: MinimumData = MinimumData()
     promotion: Promotion = Promotion()
     behaviour: Behaviour = Behaviour()
