@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -54,20 +55,27 @@ def predict(model: Valuer, frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a customer with a purchase that returns have not outweighed; sorted by customer.
+        One row a customer with a purchase on whose day returns did not outweigh it; sorted by customer.
 
     Raises
     ------
     ValueError
-        When a column is missing, or nobody has bought by that day.
+        When a column is missing.
     """
     missing = [name for name in model.features if name not in frame]
     if missing:
         raise ValueError(f"the purchases lack column {', '.join(missing)}")
     asked_on = pd.to_datetime(frame[AS_OF if AS_OF in frame else "bought_on"]).max()
     if pd.isna(asked_on) or (days := days_of(frame, asked_on.date())).empty:
-        raise ValueError("there is no purchase to judge the next ones by")
+        return _nobody(model)
     return model.months(days, asked_on.date())
+
+
+def _nobody(model: Valuer) -> pd.DataFrame:
+    """Return `predict` of made-up customers without its rows: the same columns of the same types."""
+    made_up = example()
+    as_of = date(2026, 4, 1)
+    return model.months(days_of(made_up, as_of), as_of).head(0)
 
 
 def contributions(model: Valuer, frame: pd.DataFrame) -> tuple[np.ndarray, float]:

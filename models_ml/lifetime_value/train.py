@@ -85,9 +85,11 @@ def train(
         raise ValueError("the value of a customer needs every column, and has no simpler model")
     days = days_of(frame, cutoff)
     facts = {"horizon_days": horizon_days, "known_until": cutoff.isoformat(), "purchases": len(days), "seed": seed}
+    summary = summarise(days, cutoff)
+    reason = too_thin(summary) or _fit_spending(summary)[2]
+    if reason:
+        raise ValueError(reason)
     chosen = choose_on(days, cutoff, horizon_days, seed=seed, threads=threads)
-    if chosen.model.spending is None:
-        raise ValueError(f"the purchases have no value to learn from: {chosen.model.facts['spending_missing']}")
     model = _centred(_valuer(chosen, facts), days, cutoff)
     share = retention(days, cutoff, horizon_days)
     method = "average monthly value x months x retention"

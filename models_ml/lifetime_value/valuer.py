@@ -115,8 +115,8 @@ class Valuer:
             return found.assign(**columns)
         own = factors(self.models, summary, self.horizon_days)
         count = own["probability_alive"] * own["purchases_if_alive"]
-        worth = found["expected_value"] / np.maximum(count * own["value_of_a_purchase"], SMALLEST)
-        often = found["expected_purchases"] / np.maximum(count, SMALLEST)
+        worth = _level(found["expected_value"], count * own["value_of_a_purchase"])
+        often = _level(found["expected_purchases"], count)
         level = {name: values * (often if "purchases" in name else worth) for name, values in columns.items()}
         return found.assign(probability_alive=own["probability_alive"], **level)
 
@@ -125,7 +125,7 @@ class Valuer:
             return per_month(days, as_of)[["value_per_month"]]
         if self.trees is not None and self.kind == "trees":
             found = predict_two_part(self.trees, features(days, as_of))
-            if_buys = found["expected_value"] / np.maximum(found["probability_buys"], SMALLEST)
+            if_buys: pd.Series = found["expected_value"] / np.maximum(found["probability_buys"], SMALLEST)
             return found[["probability_buys", "expected_purchases"]].assign(value_if_buys=if_buys)
         assert self.models is not None
         return factors(self.models, summary, self.horizon_days)
@@ -165,6 +165,11 @@ class Valuer:
         models = LifetimeValueModel.load(folder) if content["kind"] != "rule" else None
         trees = TwoPart.load(folder, threads) if content["kind"] == "trees" else None
         return cls(**content, models=models, trees=trees)
+
+
+def _level(of_trees: pd.Series, of_models: pd.Series) -> pd.Series:
+    """Return by what the models' (n,) amounts are multiplied to have the trees' level; 0 where they expect nothing at all."""
+    return (of_trees / of_models.where(of_models > 0)).fillna(0.0)
 
 
 def days_of(purchases: pd.DataFrame, until: date) -> pd.DataFrame:

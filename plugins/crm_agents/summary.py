@@ -34,6 +34,8 @@ class Summary:
         (customer_id, probability of being lost, segment, reason for, reason against) in the segment with most revenue.
     choices : list
         (choice, customers).
+    values : list
+        (customers, expected purchases, expected value, currency, as_of) of the 12 months to come, all customers together.
     segments : list
         (sentence,) of each segment, the one with most revenue first.
     written : list
@@ -52,6 +54,7 @@ class Summary:
     contacts: list[Row]
     losses: list[Row]
     choices: list[Row]
+    values: list[Row]
     segments: list[Row]
     written: list[Row]
     runs: list[Row]
@@ -124,6 +127,10 @@ QUERIES = {
             order by agent, entity_type, entity_id, as_of desc, created_at desc) latest
         group by 1 order by 2 desc
     """,
+    "values": """
+        select count(*), sum(expected_purchases_12m), sum(expected_value_12m), currency, max(as_of)
+        from crm_ai.customer_values group by currency order by 3 desc
+    """,
     "segments": """
         select statement from crm_ai.segment_profiles where as_of = (select max(as_of) from crm_ai.segment_profiles)
         order by revenue_share desc, segment_id
@@ -138,6 +145,7 @@ WRITTEN = (
     "scores",
     "score_reasons",
     "score_history",
+    "customer_values",
     "decisions",
     "customer_segments",
     "segment_moves",

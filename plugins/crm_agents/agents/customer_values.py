@@ -6,7 +6,7 @@ One model (`MODEL`) gives two things: the score, which is the revenue within the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crm_agents import lake, postgres, purchase_log, writeback
 from crm_agents.agents import scope
@@ -47,10 +47,7 @@ def predict(
         f"select *, date '{run.as_of}' as as_of from ({bought}) semi join "
         f"(select customer_id from {rows} where as_of = date '{run.as_of}' and has_purchased) using (customer_id) order by all"
     ).df()
-    if frame.empty:
-        nobody(connection, run)
-        return frame[["customer_id"]].assign(value=0.0)
-    found = model.predict(frame)
+    found: Any = model.predict(frame)
     connection.register("valued", found.drop(columns="expected_value"))
     numbers = ", ".join(
         f'"{name}"::double as "{name}"' for name in found if name not in ("customer_id", "expected_value")
@@ -62,7 +59,8 @@ def predict(
         f"select '{run.run_id}' as run_id, date '{run.as_of}' as as_of, customer_id::varchar as customer_id, {numbers}, "
         f"'{model.version.method}' as method, '{model.version.version}' as model_version from valued",
     )
-    return found[["customer_id"]].assign(value=found["expected_value"])
+    valued: pd.DataFrame = found[["customer_id"]].assign(value=found["expected_value"])
+    return valued
 
 
 def nobody(connection: duckdb.DuckDBPyConnection, run: AgentRun) -> None:

@@ -34,6 +34,7 @@ def print_summary(
     _models(console, found)
     _contacts(console, found)
     _losses(console, found)
+    _values(console, found)
     _segments(console, found)
     _written(console, found)
     _durations(console, chain, took or {})
@@ -140,6 +141,17 @@ def _contact(row: Row) -> Row:
 def _observation(statement: str | None) -> str | None:
     """Return a reason without its last clause ("speaks for ..."): the column's heading says that already."""
     return statement.partition(": speaks ")[0] if statement else None
+
+
+def _values(console: Console, found: Summary) -> None:
+    if not found.values:
+        return
+    _heading(console, "What the customers are worth (crm_ai.customer_values)")
+    for customers, purchases, value, currency, as_of in found.values:
+        console.print(
+            f"In the 12 months after {as_of}, {customers:,} customers are expected to buy on {purchases:,.0f} days, for "
+            f"{value:,.0f} {currency}."
+        )
 
 
 def _segments(console: Console, found: Summary) -> None:
