@@ -5,7 +5,7 @@ Who is likely to buy next, who is about to be lost, what each customer is worth,
 
 | | |
 |---|---|
-| **Reads** | `features.ftr_customers` at as_of, orders (`marts.fct_orders`), the champions of `purchase_propensity`, `churn` and `lifetime_value`, its own earlier decisions |
+| **Reads** | `features.ftr_customers` at as_of, `marts.fct_orders`, the champions of its models, its own earlier decisions |
 | **Writes** | `crm_ai.scores`, `score_reasons`, `score_history`, `customer_values`, `decisions`, `write_ledger`, `agent_runs` |
 | **Starts** | when features are fresh or a champion changed, and every morning |
 | **Does not** | contact anyone, overwrite a newer score, or invent a number: thin data give `not_scored` with the reason |

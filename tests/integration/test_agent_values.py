@@ -68,15 +68,21 @@ def test_everybody_who_has_bought_is_valued(valued: None) -> None:
         *"ABCD", None
     ]  # fmt: skip
 
-
-def test_who_has_only_returned_is_told_so(valued: None) -> None:
+    # who has only returned is told so
     assert ask(f"select value, status_reason from crm_ai.scores where model = '{MODEL}' and status = 'not_scored'") == [
         (None, "Returns outweigh every purchase: there is nothing to judge the next one by.")
     ]
     assert ask(f"select count(*) from crm_ai.customer_values where customer_id = '{ONLY_RETURNED}'") == [(0,)]
 
 
-def test_reasons_add_up_to_the_amount(valued: None) -> None:
+def test_what_a_run_leaves_to_those_who_read_it(valued: None) -> None:
+    reasons_add_up_to_the_amount()
+    moves_of_amounts_are_measured_against_their_mean()
+    the_log_gives_what_it_says()
+    a_run_for_an_older_day_deletes_nothing()
+
+
+def reasons_add_up_to_the_amount() -> None:
     rows = ask(
         "select count(*), max(abs(total - value)) from crm_ai.scores join (select entity_id, sum(contribution) as total "
         f"from crm_ai.score_reasons where model = '{MODEL}' group by 1) r using (entity_id) where model = '{MODEL}'"
@@ -135,7 +141,7 @@ def test_a_value_that_can_no_longer_be_given_is_deleted(valued: None) -> None:
     assert ask("select run_id from crm_ai.customer_values where customer_id = 'c12'") == [("both",)]
 
 
-def test_a_run_for_an_older_day_deletes_nothing(valued: None) -> None:
+def a_run_for_an_older_day_deletes_nothing() -> None:
     ask_count = "select count(*) from crm_ai.customer_values"
     before = ask(ask_count)
     run = AgentRun("older", agent.AGENT, DAY - timedelta(days=1))
@@ -170,7 +176,7 @@ def test_customers_who_hardly_come_back_are_not_valued(scored: None) -> None:
     assert customer_scores.versions(AgentRun("r", agent.AGENT, DAY))[MODEL] == customer_scores.NOBODY
 
 
-def test_moves_of_amounts_are_measured_against_their_mean(valued: None) -> None:
+def moves_of_amounts_are_measured_against_their_mean() -> None:
     mean, above = ask(
         "select avg(value), count(*) filter (where 0.1 * value > 0.2 * (select avg(value) from crm_ai.scores "
         f"where model = '{MODEL}')) from crm_ai.scores where model = '{MODEL}'"
@@ -190,7 +196,7 @@ def test_moves_of_amounts_are_measured_against_their_mean(valued: None) -> None:
     assert approval.limits_exceeded(found, WORTH.write_back) == []
 
 
-def test_what_the_log_gives_is_what_it_says(valued: None) -> None:
+def the_log_gives_what_it_says() -> None:
     with lake.connect() as connection:
         described = connection.execute(f"describe {purchase_log.query('orders', DAY)}").fetchall()
     assert tuple(row[0] for row in described) == purchase_log.COLUMNS["orders"]
