@@ -10,6 +10,7 @@ holdout is the last window before the company's today.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,10 +58,11 @@ def measure(name: str, data: list[Path]) -> str:
             f"## Models of customers on {name}",
             "",
             f"As of {as_of}; every model is judged on the last window before that day, having learnt from earlier ones only. "
-            "Error: Brier score of probabilities, root mean squared error of amounts. Grade A: at least 5 % less error than the "
-            "baseline, B: less, C: more. Written by `benchmarks/customer_models.py`.",
+            "Error: Brier score of probabilities, root mean squared error of amounts, 1 - NDCG of rankings. Grade A: at least "
+            "5 % less error than the baseline, B: less, C: more; of amounts: by the share caught of the 20 % of customers who "
+            "brought most. Written by `benchmarks/customer_models.py`.",
             "",
-            "| model | customers | share or mean | baseline | its error | error | better by | AUC | grade | serves |",
+            "| model | customers | share or mean | baseline | its error | error | better by | AUC; caught | grade | serves |",
             "|---|---:|---:|---|---:|---:|---:|---:|---|---|",
             *(_row(result) for result in results),
             "",
@@ -81,11 +83,19 @@ def _row(result: TrainingResult) -> str:
     baselines = [version for version in registry.versions(result.model) if version.method == "baseline"]
     rule = registry.load(baselines[0]).fitted.facts["method"]
     serves = {"promoted": "the model", "serves_baseline": "the baseline"}.get(result.status, result.status)
-    auc = f"{metrics['auc']:.3f}" if metrics.get("auc") is not None else ""
+    level = metrics.get("base_rate", metrics.get("mean"))
     return (
-        f"| {result.model} | {metrics['n']:,} | {metrics['base_rate']:.3f} | {rule} | {of_baseline:.4f} | {error:.4f} "
-        f"| {1 - error / of_baseline:.1%} | {auc} | {result.grade} | {serves} |"
+        f"| {result.model} | {metrics['n']:,} | {'' if level is None else f'{level:.3f}'} | {rule} | {of_baseline:.4f} "
+        f"| {error:.4f} | {1 - error / of_baseline:.1%} | {_found(metrics, baseline)} | {result.grade} | {serves} |"
     )
+
+
+def _found(metrics: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    """Return how well a model finds whom it is asked for, of probabilities and of amounts."""
+    if metrics.get("top_20_caught") is not None:
+        bias = f"; bias of the total {metrics['total_bias']:+.1%} ({baseline['total_bias']:+.1%})"
+        return f"{metrics['top_20_caught']:.1%} ({baseline['top_20_caught']:.1%}){bias}"
+    return f"{metrics['auc']:.3f}" if metrics.get("auc") is not None else ""
 
 
 def _segments(as_of: date) -> str:

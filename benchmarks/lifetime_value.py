@@ -24,8 +24,8 @@ from scipy.special import gammaln
 from models_ml.lifetime_value.buying import BuyingModel, fit_members
 from models_ml.lifetime_value.gamma_gamma import fit_gamma_gamma
 from models_ml.lifetime_value.history import DAYS_PER_WEEK
+from models_ml.lifetime_value.lifetime import LifetimeValueModel, predict_months
 from models_ml.lifetime_value.likelihood import Family
-from models_ml.lifetime_value.predict import LifetimeValueModel, predict
 from models_ml.lifetime_value.purchases import PurchaseModel, fit_bgnbd
 from models_ml.lifetime_value.simulate import simulate_purchases, simulate_values
 
@@ -57,7 +57,7 @@ def main() -> None:
     if arguments.predict:
         buying = BuyingModel(members[0], 1.0, ())
         model = LifetimeValueModel(buying, spending[0], 1.0, float(LAST_WEEK))
-        steps["frame of 12 months, with intervals"] = timed(lambda: predict(model, data, months=[12]))
+        steps["frame of 12 months, with intervals"] = timed(lambda: predict_months(model, data, months=[12]))
     for name, (_, wall, cpu) in steps.items():
         table.add_row(name, f"{wall:.2f}", f"{cpu:.2f}", f"{cpu / floor[2]:.1f}")
     console = Console()

@@ -1,12 +1,12 @@
 """
 ### Customer behaviour agent
 
-Who is likely to buy next, who is about to be lost, why, and whom to contact now.
+Who is likely to buy next, who is about to be lost, what each customer is worth, why, and whom to contact now.
 
 | | |
 |---|---|
-| **Reads** | `features.ftr_customers` at as_of, the champions of `purchase_propensity` and `churn`, its own earlier decisions |
-| **Writes** | `crm_ai.scores`, `score_reasons`, `score_history`, `decisions`, `write_ledger`, `agent_runs` |
+| **Reads** | `features.ftr_customers` at as_of, `marts.fct_orders`, the champions of its models, its own earlier decisions |
+| **Writes** | `crm_ai.scores`, `score_reasons`, `score_history`, `customer_values`, `decisions`, `write_ledger`, `agent_runs` |
 | **Starts** | when features are fresh or a champion changed, and every morning |
 | **Does not** | contact anyone, overwrite a newer score, or invent a number: thin data give `not_scored` with the reason |
 

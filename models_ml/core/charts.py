@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -40,6 +41,19 @@ def curve_chart(title: str, x_label: str, y_label: str, curves: dict[str, np.nda
     for (name, values), colour in zip(curves.items(), (MODEL_COLOUR, BASELINE_COLOUR), strict=False):
         axes.plot(np.arange(1, len(values) + 1), values, marker="o", markersize=4, color=colour, label=name)
     axes.set(xlim=(1, max(map(len, curves.values()))), ylim=(0, None))
+    return _png(figure, axes)
+
+
+def group_chart(title: str, x_label: str, y_label: str, groups: Sequence[str], values: dict[str, np.ndarray]) -> bytes:
+    """Draw (n,) values of model, baseline and what was actual, side by side for each of the n `groups`."""
+    figure, axes = _canvas(title, x_label, y_label)
+    colours = {"model": MODEL_COLOUR, "baseline": BASELINE_COLOUR, "actual": NEUTRAL}
+    width, places = 0.8 / len(values), np.arange(len(groups))
+    for number, (name, heights) in enumerate(values.items()):
+        offset = (number - (len(values) - 1) / 2) * width
+        axes.bar(places + offset, heights, width, color=colours[name], label=name)
+    axes.set(xlim=(-0.5, len(groups) - 0.5), ylim=(0, None))
+    axes.set_xticks(places, groups)
     return _png(figure, axes)
 
 

@@ -23,12 +23,13 @@ def reasons_frame(
     phrases: Mapping[str, Phrase],
     tails: Mapping[str, str],
     currency: str = "",
+    starting_point: str | None = None,
 ) -> pd.DataFrame:
     """Return the `top` reasons for and against of each entity, `other` and `base`.
 
     Ranks run from the strongest reason to the weakest, for and against together (1, 2, ...), so the first rows by rank
-    are what matters most; `other` and `base` follow. Within an entity the contributions sum to its log-odds. A feature
-    that contributes exactly nothing is no reason.
+    are what matters most; `other` and `base` follow. Within an entity the contributions sum to its log-odds (or to whatever
+    they are contributions to). A feature that contributes exactly nothing is no reason.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ def reasons_frame(
         How each feature is said.
     tails : mapping
         What is added for direction "+" and "-".
+    starting_point : str, optional
+        How `base` is said, where it is no log-odds of a probability.
 
     Returns
     -------
@@ -53,7 +56,10 @@ def reasons_frame(
     statement, feature_value = _wording(listed, frame, features, phrases, tails, currency)
     names = np.asarray([*features, OTHER, BASE], dtype=object)
     listed = listed.assign(statement=statement, feature_value=feature_value)
-    rest = _closing_rows(contributions, value, base, len(features), tails)
+    if starting_point is None:
+        chance = 100 / (1 + np.exp(-base))
+        starting_point = f"Starting point before anything is known of the customer: {chance:.0f} %."
+    rest = _closing_rows(contributions, value, base, tails, starting_point)
     united = pd.concat([listed, rest], ignore_index=True).sort_values(["row", "rank"], kind="stable", ignore_index=True)
     return pd.DataFrame(
         {
@@ -112,14 +118,13 @@ def _wording(
 
 
 def _closing_rows(
-    contributions: np.ndarray, listed: np.ndarray, base: float, features: int, tails: Mapping[str, str]
+    contributions: np.ndarray, listed: np.ndarray, base: float, tails: Mapping[str, str], starting_point: str
 ) -> pd.DataFrame:
     """Return the rows `other` and `base` of each entity."""
-    count = len(contributions)
+    count, features = contributions.shape
     used = (listed != 0).sum(axis=1)
     other = contributions.sum(axis=1) - listed.sum(axis=1)
     tail = np.where(other >= 0, tails["+"], tails["-"]).astype(object)
-    starting_point = 100 / (1 + np.exp(-base))
     return pd.DataFrame(
         {
             "row": np.tile(np.arange(count), 2),
@@ -129,7 +134,7 @@ def _closing_rows(
             "statement": np.concatenate(
                 [
                     "Everything else together: " + tail + ".",
-                    np.full(count, f"Starting point before anything is known of the customer: {starting_point:.0f} %."),
+                    np.full(count, starting_point),
                 ]
             ),
             "feature_value": np.full(2 * count, None, dtype=object),

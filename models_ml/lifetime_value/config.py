@@ -8,10 +8,13 @@ ENTITY = "customer_id"
 MONTHS = (3, 6, 12)
 WEEKS_PER_MONTH = 365.25 / 12 / 7
 LEVEL = 0.9  # of the intervals
+INTERVAL_SHARE = 0.8  # of those beside each customer's value: lo80 and hi80
 
-# Judged by who is found, graded against "average monthly value x months x retention".
-PRIMARY_METRIC = "top_20_missed"
+# A new version is compared with the one that serves by the error of the amounts, and graded by who is found, against "average
+# monthly value x months x retention": how much budget a customer is worth, and whom to spend it on.
+PRIMARY_METRIC = "rmse"
 TOP_SHARE = 0.2
+MIN_SLICE_ROWS = 200
 # Upper ends of the groups by repeat purchases in which predicted and real totals are compared.
 FREQUENCY_GROUPS = (0, 1, 3, 7, 15)
 

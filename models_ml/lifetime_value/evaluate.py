@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models_ml.core.charts import group_chart
+from models_ml.core.metrics import thirds
 from models_ml.lifetime_value import config
-from models_ml.lifetime_value.history import DAYS_PER_WEEK, day_number, summarise, what_followed
+from models_ml.lifetime_value.history import what_followed
+from models_ml.lifetime_value.valuer import Valuer, days_of
 
 
 def metrics(predicted: np.ndarray, actual: np.ndarray, frequency: np.ndarray) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def metrics(predicted: np.ndarray, actual: np.ndarray, frequency: np.ndarray) ->
         "predicted": float(predicted.sum()),
         "actual": total,
         "total_bias": float(predicted.sum() / total - 1) if total else None,
-        "rmse": float(np.sqrt(np.mean((predicted - actual) ** 2))),
+        "rmse": _rmse(predicted, actual),
         "correlation": float(np.corrcoef(predicted, actual)[0, 1]) if varies else None,
         "top_20_caught": caught,
         "top_20_missed": None if caught is None else 1 - caught,
@@ -77,31 +80,81 @@ def by_frequency(predicted: np.ndarray, actual: np.ndarray, frequency: np.ndarra
     ]
 
 
-def baseline(days: pd.DataFrame, as_of: date, horizon_days: int) -> pd.DataFrame:
-    """Return customer_id and expected value by the rule of thumb: average monthly value x months x retention.
+def evaluate(
+    model: Valuer, frame: pd.DataFrame, *, cutoff: date, min_slice_rows: int = config.MIN_SLICE_ROWS
+) -> dict[str, Any]:
+    """Return the metrics of `model`, asked on the evening of `cutoff`, on what its customers brought afterwards.
 
-    Retention is the share of the customers known one horizon ago who have bought since; where nobody was known then, 1.
-    A customer younger than a month counts as a month old.
+    Parameters
+    ----------
+    frame : DataFrame
+        Purchases (`valuer.COLUMNS`) up to the end of the horizon: what lies after `cutoff` is judged on, and nothing else.
+    min_slice_rows : int
+        Customers from which a third by size (their value so far) is judged by itself.
+
+    Returns
+    -------
+    dict
+        Those of `metrics`, ``mean`` (actual, a customer), and ``slices`` with n and rmse.
     """
-    summary = summarise(days, as_of)
-    seen = days[days["day"] <= day_number(as_of)]
-    total = seen.groupby("customer_id")["amount"].sum().reindex(summary[config.ENTITY]).to_numpy()
-    age = np.maximum(summary["T"].to_numpy() / config.WEEKS_PER_MONTH, 1.0)
-    months = horizon_days / DAYS_PER_WEEK / config.WEEKS_PER_MONTH
-    expected = total / age * months * _retention(seen, as_of, horizon_days)
-    return pd.DataFrame({config.ENTITY: summary[config.ENTITY], "expected_value": expected})
+    predicted, actual = predictions(model, frame, cutoff)
+    value, worth = predicted["expected_value"].to_numpy(), actual["value"].to_numpy()
+    found = metrics(value, worth, predicted["purchases"].to_numpy() - 1)
+    third = thirds(predicted["value_so_far"])
+    slices = {
+        f"size={name}": {"n": int(rows.sum()), "rmse": _rmse(value[rows], worth[rows])}
+        for name in ("small", "medium", "large")
+        if (rows := (third == name).to_numpy()).sum() >= max(min_slice_rows, 1)
+    }
+    return {**found, "mean": float(worth.mean()), "slices": slices}
 
 
-def _retention(days: pd.DataFrame, as_of: date, horizon_days: int) -> float:
-    earlier = date.fromordinal(as_of.toordinal() - horizon_days)
-    known = days.loc[days["day"] <= day_number(earlier), "customer_id"].drop_duplicates()
+def predictions(model: Valuer, frame: pd.DataFrame, cutoff: date) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what `model` says on the evening of `cutoff` (`Valuer.values`, and value_so_far), and what followed.
+
+    Raises
+    ------
+    ValueError
+        When nobody had bought by then.
+    """
+    known = days_of(frame, cutoff)
     if known.empty:
-        return 1.0
-    return float((what_followed(days, known, earlier, as_of)["purchases"] > 0).mean())
+        raise ValueError(f"nobody had bought by {cutoff}, so there is nobody to judge on")
+    predicted = model.values(known, cutoff)
+    so_far = known.groupby(config.ENTITY)["amount"].sum().reindex(predicted[config.ENTITY]).to_numpy()
+    until = pd.to_datetime(frame["bought_on"]).max().date()
+    actual = what_followed(days_of(frame, until), predicted[config.ENTITY], cutoff, until)
+    return predicted.assign(value_so_far=so_far), actual
 
 
-def grade(caught: float, baseline_caught: float) -> str:
+def charts(model: Valuer, baseline: Valuer, frame: pd.DataFrame, *, cutoff: date) -> dict[str, bytes]:
+    """Draw predicted and actual value a customer by repeat purchases, of model and baseline."""
+    bars: dict[str, np.ndarray] = {}
+    names: list[str] = []
+    for name, fitted in (("model", model), ("baseline", baseline)):
+        predicted, actual = predictions(fitted, frame, cutoff)
+        groups = by_frequency(
+            predicted["expected_value"].to_numpy(), actual["value"].to_numpy(), predicted["purchases"].to_numpy() - 1
+        )
+        names = [group["group"] for group in groups]
+        bars[name] = np.array([group["predicted"] / group["customers"] for group in groups])
+        bars["actual"] = np.array([group["actual"] / group["customers"] for group in groups])
+    title = "Value a customer in the holdout"
+    return {"calibration.png": group_chart(title, "repeat purchases before it", "mean value", names, bars)}
+
+
+def grade(found: dict[str, Any], of_baseline: dict[str, Any]) -> str:
+    """Return the grade of metrics against the baseline's on the same holdout; C where nobody brought anything."""
+    caught, by_rule = found["top_20_caught"], of_baseline["top_20_caught"]
+    return "C" if caught is None or by_rule is None else grade_of_caught(caught, by_rule)
+
+
+def grade_of_caught(caught: float, baseline_caught: float) -> str:
     """Return A (at least 5 % more of the best customers caught than by the baseline), B (not fewer) or C."""
-    if caught >= 1.05 * baseline_caught:
+    if caught >= 1.05 * baseline_caught and caught > 0:
         return "A"
     return "B" if caught >= baseline_caught else "C"
+
+
+def _rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((predicted - actual) ** 2)))

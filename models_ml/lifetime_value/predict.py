@@ -1,192 +1,146 @@
-"""Purchases, value and P(alive) of each customer in the months to come, with intervals."""
+"""Load a kept model, ask it, and say why."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from models_ml.lifetime_value import amounts, config
-from models_ml.lifetime_value.buying import BuyingModel, purchase_bounds
-from models_ml.lifetime_value.expectations import Outlook
-from models_ml.lifetime_value.gamma_gamma import GammaGamma, conditional_mean_value, has_own_value, posterior
-from models_ml.lifetime_value.triples import Triples, aggregate
+from models_ml.core.phrases import Context, Phrase
+from models_ml.core.reasons import reasons_frame
+from models_ml.lifetime_value import config
+from models_ml.lifetime_value.contributions import shapley_of_product
+from models_ml.lifetime_value.valuer import Valuer, days_of
 
-FORMAT = 1
-MODEL_FILE = "lifetime_value.json"
-VECTORS = ("frequency", "recency", "T")
-# The square of a mean value has no expectation below a shape of 2; a bound at 2.1 makes a wide interval of such a customer.
-LEAST_SHAPE = 2.1
-
-
-@dataclass(frozen=True)
-class LifetimeValueModel:
-    """Models of buying and of spending.
-
-    Parameters
-    ----------
-    buying : BuyingModel
-    spending : GammaGamma or None
-        None where there are no amounts to learn from; then no value is predicted.
-    typical_value : float
-        Mean value of a repeat purchase over customers, for whom the spending model knows no expectation (q <= 1).
-    longest_history : float
-        Weeks; beyond it a horizon is extrapolated.
-    facts : dict
-        What a reader of the file wants to know; plain JSON.
-    """
-
-    buying: BuyingModel
-    spending: GammaGamma | None
-    typical_value: float
-    longest_history: float
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def save(self, folder: Path) -> None:
-        """Write one plain JSON file."""
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {
-            "format": FORMAT,
-            "buying": self.buying.to_dict(),
-            "spending": self.spending.to_dict() if self.spending else None,
-            "typical_value": self.typical_value,
-            "longest_history": self.longest_history,
-            "facts": self.facts,
-        }
-        (folder / MODEL_FILE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> LifetimeValueModel:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        ValueError
-            When the file was written by another version of this format.
-        """
-        content = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"model files of format {content['format']}; this version reads format {FORMAT}")
-        return cls(
-            buying=BuyingModel.from_dict(content["buying"]),
-            spending=GammaGamma.from_dict(content["spending"]) if content["spending"] else None,
-            typical_value=content["typical_value"],
-            longest_history=content["longest_history"],
-            facts=content["facts"],
-        )
+AS_OF = "as_of"
+PHRASES: dict[str, Phrase] = {
+    "probability_alive": Phrase(
+        "percent",
+        "Still a customer with {value} % likelihood",
+        context=Context("days_since_purchase", "days", ", last bought {value} days ago", one=", last bought yesterday"),
+    ),
+    "purchases_if_alive": Phrase(
+        "number",
+        "Would buy {value} times within the horizon while a customer",
+        context=Context("purchases", "count", ", has bought {value} times so far", one=", has bought once so far"),
+    ),
+    "value_of_a_purchase": Phrase("money", "A purchase is expected to bring {value}"),
+    "probability_buys": Phrase(
+        "percent",
+        "Buys within the horizon with {value} % likelihood",
+        context=Context("days_since_purchase", "days", ", last bought {value} days ago", one=", last bought yesterday"),
+    ),
+    "value_if_buys": Phrase("money", "Would then bring {value}"),
+    "value_per_month": Phrase("money", "Has brought {value} a month so far"),
+}
+TAILS = {"+": "raises the expected value", "-": "lowers the expected value"}
 
 
-def predict(
-    model: LifetimeValueModel,
-    customers: pd.DataFrame,
-    months: Sequence[float] = config.MONTHS,
-    level: float = config.LEVEL,
-) -> pd.DataFrame:
-    """Return what each customer will buy and bring.
+def load(folder: Path | str, threads: int = 2) -> Valuer:
+    """Read a model from its folder of plain files."""
+    return Valuer.load(Path(folder), threads)
+
+
+def predict(model: Valuer, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what each customer in `frame` will buy and bring; see `Valuer.months`.
 
     Parameters
     ----------
-    customers : DataFrame
-        customer_id, frequency, recency, T (weeks, from `history.summarise`) and mean_value (money; NaN, or 0 and less after
-        returns, where a customer has none of his own: then the mean of all counts).
-    months : sequence of float
-        Horizons.
-    level : float
-        Probability of the intervals. Those of purchases and value are about what the customer will really do, that of
-        P(alive) about how surely it is known.
+    frame : DataFrame
+        Purchases: customer_id, bought_on, amount, and where there is one `as_of`, the day on whose evening the model is
+        asked; without it that is the day of the last purchase. Later purchases are not read.
 
     Returns
     -------
     DataFrame
-        One row a customer and horizon: customer_id, months, expected_purchases, purchases_low, purchases_high,
-        expected_value, value_low, value_high (NaN without a spending model), has_own_value, is_extrapolated (the horizon is
-        longer than the history that was learnt from), probability_alive (now), alive_low, alive_high (`alive_bounds`).
+        One row a customer with a purchase on whose day returns did not outweigh it; sorted by customer.
 
     Raises
     ------
     ValueError
-        When a column is missing, a customer appears twice, the vectors contradict each other (`triples.check`), a horizon
-        is not above 0, or `level` is not a probability.
+        When a column is missing.
     """
-    _check(model, customers, months, level)
-    triples = aggregate(*(customers[name] for name in VECTORS))
-    alive = model.buying.alive(triples.frequency, triples.recency, triples.T)
-    low, high = model.buying.alive_bounds(triples, level)
-    now = {"probability_alive": alive, "alive_low": low, "alive_high": high}
-    frames = [_one_horizon(model, customers, triples, float(horizon), level) for horizon in months]
-    for name, values in now.items():
-        for frame in frames:
-            frame[name] = values[triples.inverse]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _check(model: LifetimeValueModel, customers: pd.DataFrame, months: Sequence[float], level: float) -> None:
-    needed = [config.ENTITY, *VECTORS, *(["mean_value"] if model.spending else [])]
-    missing = [name for name in needed if name not in customers]
+    missing = [name for name in model.features if name not in frame]
     if missing:
-        raise ValueError(f"the customers lack column {', '.join(missing)}")
-    if customers[config.ENTITY].duplicated().any():
-        raise ValueError(f"{int(customers[config.ENTITY].duplicated().sum())} customers appear more than once")
-    if not len(months) or not all(np.isfinite(horizon) and horizon > 0 for horizon in months):
-        raise ValueError(f"horizons are months above 0, not {list(months)}")
-    if not 0 < level < 1:
-        raise ValueError(f"the level of an interval lies between 0 and 1, not at {level}")
+        raise ValueError(f"the purchases lack column {', '.join(missing)}")
+    asked_on = pd.to_datetime(frame[AS_OF if AS_OF in frame else "bought_on"]).max()
+    if pd.isna(asked_on) or (days := days_of(frame, asked_on.date())).empty:
+        return _nobody(model)
+    return model.months(days, asked_on.date())
 
 
-def _one_horizon(
-    model: LifetimeValueModel, customers: pd.DataFrame, triples: Triples, months: float, level: float
+def _nobody(model: Valuer) -> pd.DataFrame:
+    """Return `predict` of made-up customers without its rows: the same columns of the same types."""
+    made_up = example()
+    as_of = date(2026, 4, 1)
+    return model.months(days_of(made_up, as_of), as_of).head(0)
+
+
+def contributions(model: Valuer, frame: pd.DataFrame) -> tuple[np.ndarray, float]:
+    """Return the (n, k) contributions of `model.factors` and the base; each row plus base is the expected value.
+
+    Parameters
+    ----------
+    frame : DataFrame of n rows
+        From `predict`. The base is the product of the factors' means, each over the customers learnt from.
+    """
+    factors = frame[list(model.factors)].to_numpy(dtype=np.float64)
+    centre = np.array([model.centre[name] for name in model.factors])
+    return model.scale * shapley_of_product(factors, centre), float(model.scale * centre.prod())
+
+
+def reasons(
+    model: Valuer, frame: pd.DataFrame, contributions: np.ndarray, base: float, top: int = 5, *, currency: str = ""
 ) -> pd.DataFrame:
-    weeks = months * config.WEEKS_PER_MONTH
-    outlooks = model.buying.outlooks(weeks, triples)
-    low, high = purchase_bounds(model.buying, outlooks, level)
-    place = triples.inverse
-    expected = model.buying.expected(weeks, triples.frequency, triples.recency, triples.T)
-    frame = pd.DataFrame(
-        {
-            config.ENTITY: customers[config.ENTITY].to_numpy(),
-            "months": months,
-            "expected_purchases": expected[place],
-            "purchases_low": low[place],
-            "purchases_high": high[place],
-        }
+    """Return the `top` reasons for and against each customer's expected value, in sentences.
+
+    Parameters
+    ----------
+    frame : DataFrame of n rows
+        From `predict`.
+    contributions : ndarray of shape (n, k)
+        From `contributions`.
+
+    Returns
+    -------
+    DataFrame
+        As `models_ml.core.reasons.reasons_frame`; the contributions of a customer sum to the expected value, in `currency`.
+    """
+    return reasons_frame(
+        entity_id=frame[config.ENTITY].to_numpy(dtype=object),
+        frame=frame,
+        features=model.factors,
+        contributions=contributions,
+        base=base,
+        top=top,
+        phrases=PHRASES,
+        tails=TAILS,
+        currency=currency,
+        starting_point=f"Starting point, a customer average in each of these: {base:,.2f} {currency}".rstrip() + ".",
     )
-    for name, values in _value(model, customers, outlooks, place, expected[place], level).items():
-        frame[name] = values
-    frame["is_extrapolated"] = weeks > model.longest_history
-    return frame
 
 
-def _value(
-    model: LifetimeValueModel,
-    customers: pd.DataFrame,
-    outlooks: list[Outlook],
-    place: np.ndarray,
-    expected: np.ndarray,
-    level: float,
-) -> dict[str, Any]:
-    """Return the columns about value: with N purchases of gamma amounts, E[Z] and E[Z^2] follow from those of N and of 1 / nu."""
-    if model.spending is None:
-        return {"expected_value": np.nan, "value_low": np.nan, "value_high": np.nan, "has_own_value": False}
-    frequency = customers["frequency"].to_numpy(dtype=np.float64)
-    own = customers["mean_value"].to_numpy(dtype=np.float64, na_value=np.nan)
-    mean = conditional_mean_value(model.spending, frequency, own)
-    value = np.where(np.isfinite(mean), mean, model.typical_value)
-    shape, _ = posterior(model.spending, frequency, own)
-    # 1 / nu has the mean rate / (shape - 1), and its mean square is that squared times (shape - 1) / (shape - 2).
-    shape = np.maximum(shape, LEAST_SHAPE)
-    square_of_value = value**2 * (shape - 1) / (shape - 2)
-    count_square = np.mean([outlook.moments()[1] for outlook in outlooks], axis=0)[place] * model.buying.factor**2
-    square = square_of_value * (count_square + expected / model.spending.p)
-    any_purchase = np.mean([outlook.at_least(1) for outlook in outlooks], axis=0)[place]
-    low, high = amounts.bounds(any_purchase, expected * value, square, level)
-    return {
-        "expected_value": expected * value,
-        "value_low": low,
-        "value_high": high,
-        "has_own_value": has_own_value(frequency, own),
-    }
+def example() -> pd.DataFrame:
+    """Return a few made-up purchases, for the model's signature."""
+    bought = [("ada", 20.0), ("ben", 35.0), ("ada", 25.0), ("eve", 12.5), ("ben", 30.0), ("ada", 22.0)]
+    days = ["2026-01-05", "2026-01-12", "2026-02-02", "2026-02-09", "2026-03-02", "2026-03-16"]
+    return pd.DataFrame(bought, columns=[config.ENTITY, "amount"]).assign(bought_on=days)
+
+
+def _load_pyfunc(path: str) -> MlflowModel:
+    """Open the model for MLflow's generic loader (its name is MLflow's)."""
+    return MlflowModel(load(path))
+
+
+class MlflowModel:
+    """What ``mlflow.pyfunc.load_model`` returns wraps this: purchases in, values out."""
+
+    def __init__(self, model: Valuer) -> None:
+        self.model = model
+
+    def predict(self, frame: pd.DataFrame, params: dict | None = None) -> pd.DataFrame:
+        """Return what each customer will buy and bring."""
+        del params
+        return predict(self.model, frame)

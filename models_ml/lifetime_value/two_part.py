@@ -46,10 +46,13 @@ class TwoPart:
             (folder / f"{part}.ubj").write_bytes(bytes(booster.save_raw("ubj")))
 
     @classmethod
-    def load(cls, folder: Path) -> TwoPart:
+    def load(cls, folder: Path, threads: int = 1) -> TwoPart:
         """Read what `save` wrote."""
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        boosters = {part: xgb.Booster(model_file=bytearray((folder / f"{part}.ubj").read_bytes())) for part in PARTS}
+        boosters = {
+            part: xgb.Booster({"nthread": threads}, model_file=bytearray((folder / f"{part}.ubj").read_bytes()))
+            for part in PARTS
+        }
         return cls(tuple(content["features"]), boosters, content["log_spread"])
 
 

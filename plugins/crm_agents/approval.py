@@ -27,11 +27,14 @@ class Difference:
     Attributes
     ----------
     existing, moved, lost, new : int
-        Rows that have a value; that would move by more than `material_move`; that would have none any more; that get one.
+        Rows that have a value; that would move by more than `material`; that would have none any more; that get one.
     total, moves : float
         Sum of the existing values; sum of the distances by which they would move, up or down.
     largest : tuple of (entity_id, value now, value then)
         The largest moves, largest first.
+    material : float
+        `material_move`; of amounts that share of the mean of the existing values, for a probability is a part of 1 and an
+        amount is not.
     """
 
     existing: int = 0
@@ -41,6 +44,7 @@ class Difference:
     total: float = 0.0
     moves: float = 0.0
     largest: tuple[tuple[str, float, float | None], ...] = ()
+    material: float = 0.0
 
 
 def blast_radius(
@@ -51,6 +55,7 @@ def blast_radius(
     model: str,
     incoming: str,
     only: str = "true",
+    unit: str = "probability",
 ) -> BlastRadius:
     """Compare `incoming` with the scores of `model` and judge the difference.
 
@@ -62,15 +67,17 @@ def blast_radius(
         SELECT (entity_id, value) of what the run would write.
     only : str
         SQL condition on ``entity_id`` in PostgreSQL that holds for all of `incoming`: nothing else needs to be compared.
+    unit : str
+        Of the values (`ModelSpec.unit`).
     """
-    difference = measure(connection, run, limits, model=model, incoming=incoming, only=only)
+    difference = measure(connection, run, limits, model=model, incoming=incoming, only=only, unit=unit)
     exceeded = limits_exceeded(difference, limits)
     if not difference.existing:
         summary = f"No value of {model} stands in the CRM that this run could change."
     else:
         summary = (
             f"{difference.moved:,} of {difference.existing:,} existing scores of {model} "
-            f"({difference.moved / difference.existing:.1%}) would move by more than {limits.material_move:g}, "
+            f"({difference.moved / difference.existing:.1%}) would move by more than {difference.material:.4g}, "
             f"{difference.lost:,} would be lost; {'; '.join(exceeded) or 'within what a run may do by itself'}."
         )
     return BlastRadius(summary, bool(exceeded), as_table(difference, limits, run, model, exceeded) if exceeded else "")
@@ -93,6 +100,7 @@ def measure(
     model: str,
     incoming: str,
     only: str = "true",
+    unit: str = "probability",
 ) -> Difference:
     """Return the `Difference` between `incoming` and the values that stand now; newer ones than this run's stay anyway."""
     with postgres.connect() as crm:
@@ -103,6 +111,7 @@ def measure(
         ).fetchone() or (0, 0.0)
     if not existing:
         return Difference()
+    material = limits.material_move * (total / existing if unit == "amount" else 1.0)
     wanted = only.replace("'", "''")
     connection.execute(
         f"""
@@ -122,7 +131,7 @@ def measure(
             coalesce(sum(abs(coalesce(new_value, 0) - old_value)) filter (is_new), 0)
         from moves
         """,
-        [limits.material_move],
+        [material],
     ).fetchone()
     largest = connection.execute(
         "select entity_id, old_value, new_value from moves where is_old and is_new "
@@ -130,7 +139,7 @@ def measure(
         [SHOWN],
     ).fetchall()
     moved, lost, new, moves = row or (0, 0, 0, 0.0)
-    return Difference(existing, moved, lost, new, total, moves, tuple(largest))
+    return Difference(existing, moved, lost, new, total, moves, tuple(largest), material)
 
 
 def limits_exceeded(difference: Difference, limits: WriteBack, of_what: str = "of the scores") -> list[str]:
@@ -159,7 +168,7 @@ def as_table(difference: Difference, limits: WriteBack, run: AgentRun, model: st
     existing = difference.existing
     rows = [
         ("scores now", f"{existing:,}", "", ""),
-        (f"that would move by more than {limits.material_move:g}", f"{difference.moved:,}",
+        (f"that would move by more than {difference.material:.4g}", f"{difference.moved:,}",
          _share(difference.moved, existing), _limit(limits.approval_above_share)),
         ("that would be lost", f"{difference.lost:,}", _share(difference.lost, existing),
          _limit(limits.approval_above_deleted)),

@@ -19,6 +19,7 @@ from crm_agents.company_settings import (
     Promotion,
     Section,
     Source,
+    Value,
     WriteBack,
 )
 from crm_agents.contact_settings import Outreach, Personalisation
@@ -55,6 +56,7 @@ class Company(Section):
     )
     prediction: Horizon = Horizon()
     churn: Churn = Churn()
+    value: Value = Value()
     minimum_data: MinimumData = MinimumData()
     promotion: Promotion = Promotion()
     behaviour: Behaviour = Behaviour()

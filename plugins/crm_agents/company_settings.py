@@ -56,6 +56,17 @@ class Churn(Section):
     )
 
 
+class Value(Section):
+    """How far the value of a customer looks ahead."""
+
+    horizon_days: int | None = Field(
+        None,
+        ge=30,
+        le=730,
+        description="Days whose revenue a customer's value is (default: 365; with less than twice that of history, half of it).",
+    )
+
+
 class SimplerData(Section):
     """What a simpler model needs, where there is too little for a model of its own: ten outcomes for each coefficient."""
 
@@ -147,7 +158,8 @@ class WriteBack(Section):
     material_move: float = Field(
         0.2,
         ge=0,
-        description="A value that moves by more than this counts as changed (0.2: twenty points of probability).",
+        description="A value that moves by more than this counts as changed (0.2: twenty points of probability, or of amounts "
+        "a fifth of the mean value).",
     )
     approval_above_share: float | None = Field(
         0.2, gt=0, le=1, description="Share of existing values that may change before a person has to approve."

@@ -24,6 +24,9 @@ METRICS = {
     "calibration_slope": "Calibration slope (1 is perfect)",
     "calibration_intercept": "Calibration intercept (0 is perfect)",
     "lift_top_10_percent": "Lift among the top 10 %",
+    "rmse": "Root mean squared error (less is better)",
+    "total_bias": "Bias of the total (0 is perfect)",
+    "top_20_caught": "Share caught of the customers who brought most (top 20 %)",
 }
 
 

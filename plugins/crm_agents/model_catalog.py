@@ -82,7 +82,8 @@ class ModelSpec:
     outcome : OutcomeSource, optional
         How what happened is found; without one the model's scores are not judged afterwards.
     horizon : str
-        Whose length the label window has: that of the ``prediction`` or the ``churn`` settings, or a ``month`` (`horizons`).
+        Whose length the label window has: that of the ``prediction``, ``churn`` or ``value`` settings, or a ``month``
+        (`horizons`).
     population : str
         SQL condition on the features that a row is scored and learnt from; ``{horizon_days}`` is filled in.
     not_in_population : str
@@ -109,7 +110,7 @@ class ModelSpec:
     attributes_of: str | None = None
     scored_at: Literal["creation", "contact"] = "contact"
     outcome: OutcomeSource | None = None
-    horizon: Literal["prediction", "churn", "month"] = "prediction"
+    horizon: Literal["prediction", "churn", "value", "month"] = "prediction"
     population: str = "has_purchased"
     not_in_population: str = NO_PURCHASE_YET
     learns_from: Literal["features", "orders", "lines"] = "features"
@@ -159,6 +160,22 @@ MODELS: tuple[ModelSpec, ...] = (
         horizon="churn",
         population="recency_days <= {horizon_days}",
         not_in_population="Not active: no purchase within {horizon_days} days, so there is nothing left to lose.",
+    ),
+    ModelSpec(
+        name="lifetime_value",
+        title="Revenue that a customer who has bought before will bring within the horizon",
+        entity_type="customer",
+        unit="amount",
+        features_table="marts.fct_orders",
+        labels_table="marts.fct_orders",
+        history_column="tenure_days",
+        required_columns=(),
+        entities_are="customers who have bought",
+        positive_is="followed by a purchase",
+        outcome=PURCHASES,
+        horizon="value",
+        not_in_population="Returns outweigh every purchase: there is nothing to judge the next one by.",
+        learns_from="orders",
     ),
     ModelSpec(
         name="recommendations",

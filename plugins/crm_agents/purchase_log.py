@@ -25,6 +25,7 @@ LOGS = {
     "where is_purchase_line and is_product and not is_duplicate and customer_id is not null and product_id is not null "
     "and ordered_on <= date '{until}'",
 }
+COLUMNS = {"orders": ("customer_id", "bought_on", "amount"), "lines": ("customer_id", "product_id", "bought_on")}
 LEAKAGE = "leakage"
 
 

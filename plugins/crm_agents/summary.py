@@ -38,6 +38,8 @@ class Summary:
         (what, channel, rows) that wait in the outbox.
     blocked : list
         (rule, decisions) that consent or frequency stood against.
+    values : list
+        (customers, expected purchases, expected value, currency, as_of) of the 12 months to come, all customers together.
     segments : list
         (sentence,) of each segment, the one with most revenue first.
     written : list
@@ -58,6 +60,7 @@ class Summary:
     choices: list[Row]
     messages: list[Row]
     blocked: list[Row]
+    values: list[Row]
     segments: list[Row]
     written: list[Row]
     runs: list[Row]
@@ -136,6 +139,10 @@ QUERIES = {
     "blocked": """
         select blocked_by, count(*) from crm_ai.decisions where blocked_by is not null group by 1 order by 2 desc, 1
     """,
+    "values": """
+        select count(*), sum(expected_purchases_12m), sum(expected_value_12m), currency, max(as_of)
+        from crm_ai.customer_values group by currency order by 3 desc
+    """,
     "segments": """
         select statement from crm_ai.segment_profiles where as_of = (select max(as_of) from crm_ai.segment_profiles)
         order by revenue_share desc, segment_id
@@ -150,6 +157,7 @@ WRITTEN = (
     "scores",
     "score_reasons",
     "score_history",
+    "customer_values",
     "decisions",
     "customer_segments",
     "segment_moves",

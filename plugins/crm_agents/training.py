@@ -52,7 +52,7 @@ class TrainingResult:
 
     def summary(self) -> dict[str, Any]:
         """Return what people and the next task read, as plain JSON."""
-        names = ("n", "base_rate", "auc", "brier", "expected_calibration_error")
+        names = ("n", "base_rate", "auc", "brier", "expected_calibration_error", "rmse", "total_bias", "top_20_caught")
         return {
             "model": self.model,
             "status": self.status,

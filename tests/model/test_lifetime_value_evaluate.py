@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from models_ml.lifetime_value.buying import fit_buying
-from models_ml.lifetime_value.evaluate import baseline, by_frequency, grade, metrics, top_caught
+from models_ml.lifetime_value.evaluate import by_frequency, grade_of_caught, metrics, top_caught
 from models_ml.lifetime_value.history import days_of_purchase, summarise, what_followed
+from models_ml.lifetime_value.rule import baseline
 from models_ml.lifetime_value.train import compare
 from tests.conftest import real_data
 
@@ -38,7 +39,7 @@ def test_groups_and_totals_by_hand() -> None:
 
 
 def test_grades() -> None:
-    assert [grade(value, 0.6) for value in (0.63, 0.62, 0.6, 0.59)] == ["A", "B", "B", "C"]
+    assert [grade_of_caught(value, 0.6) for value in (0.63, 0.62, 0.6, 0.59)] == ["A", "B", "B", "C"]
 
 
 def test_the_rule_of_thumb_by_hand() -> None:

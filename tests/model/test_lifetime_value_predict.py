@@ -15,11 +15,11 @@ from models_ml.lifetime_value.buying import BuyingModel, fit_buying
 from models_ml.lifetime_value.features import FEATURES, features
 from models_ml.lifetime_value.gamma_gamma import fit_gamma_gamma
 from models_ml.lifetime_value.history import days_of_purchase, summarise, what_followed
+from models_ml.lifetime_value.lifetime import LifetimeValueModel, predict_months
 from models_ml.lifetime_value.likelihood import Family
-from models_ml.lifetime_value.predict import LifetimeValueModel, predict
 from models_ml.lifetime_value.purchases import fit_bgnbd
 from models_ml.lifetime_value.simulate import simulate_purchases, simulate_values
-from models_ml.lifetime_value.train import Trained, train
+from models_ml.lifetime_value.train import Chosen, choose
 from models_ml.lifetime_value.two_part import TwoPart, fit_two_part, predict_two_part
 from tests.lifetime_value_customers import last_day, purchases
 
@@ -30,8 +30,8 @@ def log() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def trained(log: pd.DataFrame) -> Trained:
-    return train(log, last_day() - timedelta(weeks=13), 91)
+def trained(log: pd.DataFrame) -> Chosen:
+    return choose(log, last_day() - timedelta(weeks=13), 91)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ def text(model: BuyingModel) -> str:
     return json.dumps(model.to_dict())
 
 
-def test_one_row_a_customer_and_horizon(trained: Trained, customers: pd.DataFrame) -> None:
-    found = predict(trained.model, customers)
+def test_one_row_a_customer_and_horizon(trained: Chosen, customers: pd.DataFrame) -> None:
+    found = predict_months(trained.model, customers)
     assert len(found) == 3 * len(customers)
     assert not found.duplicated(["customer_id", "months"]).any()
     assert found.notna().all().all()
@@ -72,7 +72,7 @@ def test_intervals_hold_what_they_promise() -> None:
     buying = BuyingModel((fit_bgnbd(data["frequency"], data["recency"], data["T"]),), 1.0, ())
     spending = fit_gamma_gamma(data["frequency"], data["mean_value"])
     model = LifetimeValueModel(buying, spending, 10.0, 60.0)
-    found = predict(model, data, months=[6], level=0.9)
+    found = predict_months(model, data, months=[6], level=0.9)
     held = (data["future"] >= found["purchases_low"]) & (data["future"] <= found["purchases_high"])
     assert 0.9 <= held.mean() < 0.995
     held = (value >= found["value_low"] - 1e-9) & (value <= found["value_high"])
@@ -81,9 +81,9 @@ def test_intervals_hold_what_they_promise() -> None:
         assert predicted.sum() == pytest.approx(np.sum(actual), rel=0.08)
 
 
-def test_rows_after_as_of_change_nothing(trained: Trained, log: pd.DataFrame) -> None:
+def test_rows_after_as_of_change_nothing(trained: Chosen, log: pd.DataFrame) -> None:
     as_of = last_day() - timedelta(weeks=13)
-    again = train(log[log["ordered_on"] <= pd.Timestamp(as_of)], as_of, 91)
+    again = choose(log[log["ordered_on"] <= pd.Timestamp(as_of)], as_of, 91)
     assert text(again.model.buying) == text(trained.model.buying)
     assert again.comparison == trained.comparison
     days = days_of_purchase(log)
@@ -91,7 +91,7 @@ def test_rows_after_as_of_change_nothing(trained: Trained, log: pd.DataFrame) ->
     pd.testing.assert_frame_equal(features(days, as_of), features(earlier, as_of))
 
 
-def test_the_comparison_lies_before_as_of_and_names_a_champion(trained: Trained) -> None:
+def test_the_comparison_lies_before_as_of_and_names_a_champion(trained: Chosen) -> None:
     found = trained.comparison
     assert found["until"] == (last_day() - timedelta(weeks=13)).isoformat()
     assert found["from"] == (last_day() - timedelta(weeks=26)).isoformat()
@@ -114,10 +114,10 @@ def test_the_level_is_learnt_where_the_models_miss_it() -> None:
     assert text(BuyingModel.from_dict(less.to_dict())) == text(less)
 
 
-def test_models_survive_plain_files(trained: Trained, customers: pd.DataFrame, tmp_path: Path) -> None:
+def test_models_survive_plain_files(trained: Chosen, customers: pd.DataFrame, tmp_path: Path) -> None:
     trained.model.save(tmp_path)
     pd.testing.assert_frame_equal(
-        predict(LifetimeValueModel.load(tmp_path), customers), predict(trained.model, customers)
+        predict_months(LifetimeValueModel.load(tmp_path), customers), predict_months(trained.model, customers)
     )
     assert trained.trees is not None
     trained.trees.save(tmp_path)
@@ -129,15 +129,15 @@ def test_models_survive_plain_files(trained: Trained, customers: pd.DataFrame, t
         LifetimeValueModel.load(tmp_path)
 
 
-def test_one_customer(trained: Trained, customers: pd.DataFrame) -> None:
-    alone = predict(trained.model, customers.iloc[[5]])
-    together = predict(trained.model, customers)
+def test_one_customer(trained: Chosen, customers: pd.DataFrame) -> None:
+    alone = predict_months(trained.model, customers.iloc[[5]])
+    together = predict_months(trained.model, customers)
     pd.testing.assert_frame_equal(
         alone, together[together["customer_id"] == customers["customer_id"].iloc[5]].reset_index(drop=True)
     )
 
 
-def test_a_customer_won_today_and_one_with_returns(trained: Trained) -> None:
+def test_a_customer_won_today_and_one_with_returns(trained: Chosen) -> None:
     frame = pd.DataFrame(
         {
             "customer_id": ["new", "returns", "none"],
@@ -147,20 +147,24 @@ def test_a_customer_won_today_and_one_with_returns(trained: Trained) -> None:
             "mean_value": [np.nan, -15.0, np.nan],
         }
     )
-    found = predict(trained.model, frame, months=[6]).set_index("customer_id")
+    found = predict_months(trained.model, frame, months=[6]).set_index("customer_id")
     assert found.loc["new", "expected_purchases"] > 0
     assert not found["has_own_value"].any()
     assert found.loc["returns", "expected_value"] == found.loc["none", "expected_value"] > 0
 
 
-def test_a_horizon_beyond_the_history_is_marked(trained: Trained, customers: pd.DataFrame) -> None:
-    found = predict(trained.model, customers, months=[3, 120]).groupby("months")["is_extrapolated"].agg(["all", "any"])
+def test_a_horizon_beyond_the_history_is_marked(trained: Chosen, customers: pd.DataFrame) -> None:
+    found = (
+        predict_months(trained.model, customers, months=[3, 120])
+        .groupby("months")["is_extrapolated"]
+        .agg(["all", "any"])
+    )
     assert not found.loc[3, "any"]
     assert found.loc[120, "all"]
 
 
 def test_a_comparison_longer_than_the_history_says_so(log: pd.DataFrame) -> None:
-    found = train(log, last_day(), 5000)
+    found = choose(log, last_day(), 5000)
     assert "too little to compare on" in found.comparison["missing"]
     assert found.champion == "models"
     assert found.trees is None
@@ -171,19 +175,19 @@ def test_a_company_whose_customers_do_not_come_back_is_refused() -> None:
     once = pd.DataFrame({"customer_id": np.arange(6000), "ordered_on": pd.Timestamp("2024-01-01"), "amount": 10.0})
     again = once.head(48).assign(ordered_on=pd.Timestamp("2024-03-01"))  # 0.8 %
     with pytest.raises(ValueError, match="48 of 6000 customers have bought more than once; at least 60"):
-        train(pd.concat([once, again]), date(2024, 6, 30), 90)
+        choose(pd.concat([once, again]), date(2024, 6, 30), 90)
     with pytest.raises(ValueError, match="0 of 6000 customers have bought more than once"):
-        train(once, date(2024, 6, 30), 90)
+        choose(once, date(2024, 6, 30), 90)
     with pytest.raises(ValueError, match="1 customers have bought"):
-        train(once.head(1), date(2024, 6, 30), 90)
+        choose(once.head(1), date(2024, 6, 30), 90)
 
 
 def test_customers_all_alike_get_one_prediction() -> None:
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(0, 300, 30), unit="D")
     log = pd.DataFrame([(customer, on, 20.0) for customer in range(80) for on in day])
     log.columns = ["customer_id", "ordered_on", "amount"]
-    found = train(log, date(2024, 12, 1), 90)
-    frame = predict(found.model, summarise(days_of_purchase(log), date(2024, 12, 1)), months=[3])
+    found = choose(log, date(2024, 12, 1), 90)
+    frame = predict_months(found.model, summarise(days_of_purchase(log), date(2024, 12, 1)), months=[3])
     assert frame.drop(columns="customer_id").drop_duplicates().shape[0] == 1
     assert np.isfinite(frame["expected_value"]).all()
     assert found.trees is None
@@ -218,15 +222,15 @@ def test_returns_are_no_purchase_and_lower_the_one_before() -> None:
     ],
 )
 def test_bad_input_is_refused(
-    trained: Trained, customers: pd.DataFrame, change: dict, options: dict, sentence: str
+    trained: Chosen, customers: pd.DataFrame, change: dict, options: dict, sentence: str
 ) -> None:
     frame = customers[customers["frequency"] > 0].head(3).assign(**change)
     frame = frame.drop(columns=[name for name, value in change.items() if value is None])
     with pytest.raises(ValueError, match=sentence):
-        predict(trained.model, frame, **options)
+        predict_months(trained.model, frame, **options)
 
 
-def test_trees_without_buyers_or_columns_are_refused(trained: Trained) -> None:
+def test_trees_without_buyers_or_columns_are_refused(trained: Chosen) -> None:
     frame = pd.DataFrame(np.zeros((200, len(FEATURES))), columns=list(FEATURES))
     with pytest.raises(ValueError, match="0 of 200 customers bought"):
         fit_two_part(frame, FEATURES, np.zeros(200), np.zeros(200))

@@ -46,6 +46,7 @@ def test_the_form_shows_the_difference_as_a_table() -> None:
         total=800.0,
         moves=400.0,
         largest=(("c1", 0.9, 0.1), ("c2", 0.5, None)),
+        material=0.2,
     )
     text = as_table(difference, LIMITS, AgentRun("agent-1", "agent", date(2026, 1, 1)), "churn", ["it is too much"])
     lines = text.splitlines()

@@ -1,4 +1,4 @@
-"""The customer behaviour agent: who is likely to buy next, who is about to be lost, why, and whom to contact now.
+"""The customer behaviour agent: who will buy next, who is about to be lost, what each is worth, and whom to contact now.
 
 Scores every customer with every model of customers, decides for each one whether to contact now, wait or leave alone,
 writes what changed, explains it, and joins what happened to earlier decisions.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_agents import approval, decisions, lake, scores, usability, writeback
-from crm_agents.agents import contact_policy, customer_scores, customers, ranking, scope
+from crm_agents.agents import contact_policy, customer_scores, customer_values, customers, ranking, scope
 from crm_agents.agents.frame import (
     AgentRun,
     BlastRadius,
@@ -32,8 +32,12 @@ MODEL = "purchase_propensity"  # what contacts are decided by
 PREDICTIONS = customer_scores.PREDICTIONS
 DECISIONS = "predictions.customer_decisions"
 GRID = "predictions.customer_decisions_grid"
-WORKING_TABLES = (PREDICTIONS, customer_scores.GRID, DECISIONS, GRID)
-COMPARED = {PREDICTIONS: ("customer_id", "model"), DECISIONS: ("customer_id",)}
+WORKING_TABLES = (PREDICTIONS, customer_scores.GRID, customer_values.VALUES, DECISIONS, GRID)
+COMPARED = {
+    PREDICTIONS: ("customer_id", "model"),
+    customer_values.VALUES: ("customer_id",),
+    DECISIONS: ("customer_id",),
+}
 
 
 def perceive(run: AgentRun, company: Company) -> Perceived:
@@ -136,6 +140,7 @@ def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
                 incoming=f"select customer_id as entity_id, value from {PREDICTIONS} "
                 f"where run_id = '{run.run_id}' and model = '{model}'",
                 only=only,
+                unit=find_model(model).unit,
             )
             for model in customer_scores.CUSTOMER_MODELS
         ]
@@ -143,7 +148,7 @@ def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
 
 
 def execute(run: AgentRun, company: Company) -> Executed:
-    """Write scores (with ledger), then history and decisions; safe to repeat after a crash at any point."""
+    """Write scores and values (with ledger), then history and decisions; safe to repeat after a crash at any point."""
     with lake.connect(with_crm=True) as connection:
         customer_scores.prepare_scores(connection, run, company)
         if run.is_backfill:
@@ -155,13 +160,19 @@ def execute(run: AgentRun, company: Company) -> Executed:
         target = scores.target(models, customer_scores.rows_of(connection, run))
         counts = writeback.write_back(connection, target, "incoming", run_id=run.run_id, decisions="behind")
         scores.write_history(models, run.run_id)
+        worth = customer_values.write(connection, run, company.currency, customer_scores.customers_of(connection, run))
         added = decisions.add(
             connection,
             f"select decision_id, run_id, '{AGENT}', 'customer', customer_id, options, chosen, 'policy', 1.0, "
             f"'{contact_policy.NAME}', confidence, reason, as_of, prior_decision_id, "
             f"(as_of + {company.prediction.horizon_days})::date from run_decisions where is_new",
         )
-    return Executed(counts.inserted, counts.updated, counts.unchanged, added)
+    return Executed(
+        counts.inserted + worth.inserted,
+        counts.updated + worth.updated + worth.deleted,
+        counts.unchanged + worth.unchanged,
+        added,
+    )
 
 
 def explain(run: AgentRun, company: Company) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from crm_agents import lake, model_versions, registry, scores
-from crm_agents.agents import customers, ranking, scope
+from crm_agents import lake, model_versions, purchase_log, registry, scores
+from crm_agents.agents import customer_values, customers, ranking, scope
 from crm_agents.agents.frame import AgentRun, Readiness
 from crm_agents.agents.ranking import Ranking
 from crm_agents.company import Company
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from crm_agents.agents.scope import Scope
 
-CUSTOMER_MODELS = tuple(
-    spec.name for spec in MODELS if spec.entity_type == "customer" and spec.learns_from == "features"
-)
+CUSTOMER_MODELS = tuple(spec.name for spec in MODELS if spec.entity_type == "customer" and spec.gives == "score")
 PREDICTIONS = "predictions.customer_predictions"
 GRID = "predictions.customer_predictions_grid"
 NOBODY = "none"  # in the place of a version: too little data for any
@@ -80,9 +78,9 @@ def predict(connection: duckdb.DuckDBPyConnection, run: AgentRun, company: Compa
     """Fill `PREDICTIONS`: a row for each customer that the run works on and each model, with rank and grade or a reason."""
     rows = works_on.rows(customers.FEATURES)
     models = serving(works_on)
-    frame = _features(connection, run, rows, models)
+    found = _found(connection, run, rows, works_on, models)
     parts = {
-        name: _scored(connection, run, rows, models[name], frame)
+        name: _scored(connection, run, rows, models[name], found[name])
         if name in models
         else _unscored(run, rows, name, registry.why_not_trained(name, run.as_of) or "")
         for name in works_on.versions
@@ -92,6 +90,7 @@ def predict(connection: duckdb.DuckDBPyConnection, run: AgentRun, company: Compa
 
 def say_why_nobody(connection: duckdb.DuckDBPyConnection, run: AgentRun, reason: str) -> None:
     """Fill `PREDICTIONS` where there is too little to score anybody with any model: the reason, for every customer."""
+    customer_values.nobody(connection, run)
     parts = " union all ".join(_unscored(run, customers.FEATURES, name, reason) for name in CUSTOMER_MODELS)
     query = f"select *, null::double as percentile, null::varchar as grade from ({parts})"
     lake.replace_rows(connection, PREDICTIONS, run.run_id, query)
@@ -117,11 +116,17 @@ def prepare_scores(connection: duckdb.DuckDBPyConnection, run: AgentRun, company
 
 def rows_of(connection: duckdb.DuckDBPyConnection, run: AgentRun) -> str:
     """Return the SQL condition on ``entity_id`` in PostgreSQL that holds for the customers that `run` works on."""
+    those = customers_of(connection, run, "entity_id")
+    return those if those == "true" else f"entity_type = 'customer' and {those}"
+
+
+def customers_of(connection: duckdb.DuckDBPyConnection, run: AgentRun, column: str = "customer_id") -> str:
+    """Return the SQL condition on `column` in PostgreSQL that holds for the customers that `run` works on."""
     works_on = scope.recall(run)
     if works_on is None or works_on.is_whole:
         return "true"
     those = f"select distinct customer_id from {PREDICTIONS} where run_id = '{run.run_id}'"
-    return f"entity_type = 'customer' and {lake.among(connection, 'entity_id', those)}"
+    return lake.among(connection, column, those)
 
 
 def explain(connection: duckdb.DuckDBPyConnection, run: AgentRun, limit: int, first: str) -> int:
@@ -139,9 +144,12 @@ def explain(connection: duckdb.DuckDBPyConnection, run: AgentRun, limit: int, fi
         return 0  # nobody was scored
     written = 0
     for name, model in serving(works_on).items():
-        features = ", ".join(f'f."{column}"' for column in model.features)
+        columns, rows = list(model.features), works_on.rows(customers.FEATURES)
+        if find_model(name).learns_from != "features":
+            columns, rows = customer_values.explained(connection, run)
+        features = ", ".join(f'f."{column}"' for column in columns)
         frame = connection.execute(
-            f"select f.customer_id as entity_id, {features} from {works_on.rows(customers.FEATURES)} f "
+            f"select f.customer_id as entity_id, {features} from {rows} f "
             f"join {PREDICTIONS} p on p.customer_id = f.customer_id and p.run_id = '{run.run_id}' and p.model = '{name}' "
             f"and p.value is not null "
             f"join postgres_query('crm_db', 'select entity_id from crm_ai.scores where model = ''{name}'' and run_id = "
@@ -155,10 +163,37 @@ def explain(connection: duckdb.DuckDBPyConnection, run: AgentRun, limit: int, fi
 
 
 def _served(run: AgentRun, model: str) -> registry.Served:
-    """Return who can score with the columns that the features have today."""
+    """Return who can score with the columns that its input has today."""
+    learns_from = find_model(model).learns_from
+    if learns_from != "features":
+        return registry.usable(model, run.as_of, purchase_log.COLUMNS[learns_from])
     with lake.connect() as connection:
         columns = {row[0] for row in connection.execute(f"describe {customers.FEATURES}").fetchall()}
     return registry.usable(model, run.as_of, columns)
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection,
+    run: AgentRun,
+    rows: str,
+    works_on: Scope,
+    models: Mapping[str, registry.ServingModel],
+) -> dict[str, pd.DataFrame]:
+    """Return, for each model, the customer_id and value of those that it scores."""
+    of_features = {name: model for name, model in models.items() if find_model(name).learns_from == "features"}
+    found = {}
+    if of_features:
+        frame = _features(connection, run, rows, of_features)
+        for name, model in of_features.items():
+            inside = frame[f"in {name}"].to_numpy(dtype=bool)
+            own = frame if inside.all() else frame[inside]
+            found[name] = own[["customer_id"]].assign(value=model.predict(own))
+    if customer_values.MODEL in models:
+        model = models[customer_values.MODEL]
+        found[customer_values.MODEL] = customer_values.predict(connection, run, rows, works_on, model)
+    else:
+        customer_values.nobody(connection, run)
+    return found
 
 
 def _features(
@@ -179,12 +214,9 @@ def _scored(
     run: AgentRun,
     rows: str,
     model: registry.ServingModel,
-    frame: pd.DataFrame,
+    found: pd.DataFrame,
 ) -> str:
     version, spec = model.version, find_model(model.version.model)
-    inside = frame[f"in {spec.name}"].to_numpy(dtype=bool)
-    own = frame if inside.all() else frame[inside]
-    found = own[["customer_id"]].assign(value=model.predict(own))
     connection.register(f"scored_{spec.name}", found)
     outside = _text(spec.not_in_population.format(horizon_days=model.horizon_days))
     return (

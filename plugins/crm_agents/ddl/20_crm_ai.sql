@@ -304,6 +304,29 @@ create table if not exists crm_ai.model_alarms (
     primary key (kind, subject, name, opened_as_of)
 );
 
+create table if not exists crm_ai.customer_values (
+    customer_id text primary key,
+    p_alive double precision,
+    expected_purchases_3m double precision,
+    expected_purchases_6m double precision,
+    expected_purchases_12m double precision,
+    expected_value_3m double precision,
+    expected_value_3m_lo80 double precision,
+    expected_value_3m_hi80 double precision,
+    expected_value_6m double precision,
+    expected_value_6m_lo80 double precision,
+    expected_value_6m_hi80 double precision,
+    expected_value_12m double precision,
+    expected_value_12m_lo80 double precision,
+    expected_value_12m_hi80 double precision,
+    currency text,
+    method text not null,
+    model_version text not null,
+    as_of date not null,
+    run_id text not null,
+    updated_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 60);
+
 create table if not exists crm_ai.customer_segments (
     customer_id text primary key,
     segment_id integer,
