@@ -10,9 +10,9 @@ LEAST_ENTITIES = 50
 # Decisions, of both sides, whose outcome is not that of most: with fewer (three buyers among a thousand) the spread is a guess.
 LEAST_DIFFERENT = 20
 
-# Spreads are taken as one for both sides until one side's variance is this many times the other's. A contact that changes what
-# customers bring by a fifth changes the variance by half; on simulated companies chance alone seldom reaches 2.
-MOST_VARIANCE_RATIO = 2.0
+# Both sides are given one spread until their variances differ by so many standard deviations of what chance does to them, given
+# how heavy the tail is.
+MOST_VARIANCE_DEVIATIONS = 2.0
 
 # Arms, and what is done in them.
 TREATMENT, CONTROL, BUSINESS_AS_USUAL = "treatment", "control", "business_as_usual"

@@ -9,12 +9,13 @@ Standard error: residuals e are divided by sqrt(1 - leverage) (HC2; MacKinnon an
 decisions on one entity may be alike; S^2 = sum (w e)^2 / sum w^2 is a side's variance, and that of its mean is
 S^2 sum w^2 / (sum w)^2. Revenue has a heavy tail, and a small arm that by chance holds no large customer has too low a mean *and*
 too small a spread of its own. So both sides are given one S^2, pooled, unless they differ by more than chance would have it
-(`config.MOST_VARIANCE_RATIO`): then each takes the larger of its own and the pooled one. docs/lift.md has the simulations.
+(`config.MOST_VARIANCE_DEVIATIONS`): then each takes the larger of its own and the pooled one. docs/lift.md has the simulations.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,12 +68,15 @@ class Side:
         The first is the side's mean at the mean covariates of all rows.
     variance : float
         S^2 of the residuals.
+    kurtosis : float
+        Of the residuals: 3 for a normal distribution, dozens for revenue.
     shrinkage : float
         sum w^2 / (sum w)^2: 1 / n where all weights are alike.
     """
 
     coefficients: np.ndarray
     variance: float
+    kurtosis: float
     shrinkage: float
 
 
@@ -161,9 +165,7 @@ def _effect(
     sides = [_fit(values, design, side, weights, group) for side in (first, other)]
     slopes = sides[0].coefficients - sides[1].coefficients
     of_target = float(((design @ slopes - slopes[0]) ** 2).mean()) / len(np.unique(group))
-    own = np.array([it.variance for it in sides])
-    shrinkage = np.array([it.shrinkage for it in sides])
-    means = _shared(own, np.array(worth)) * shrinkage
+    means = _shared(sides, np.array(worth)) * np.array([it.shrinkage for it in sides])
     error = math.sqrt(float(means.sum()) + of_target)
     freedom = float(means.sum() ** 2 / (means**2 / (np.array(worth) - design.shape[1])).sum())
     reach = float(student.ppf((1 + config.CONFIDENCE) / 2, freedom)) * error
@@ -171,10 +173,16 @@ def _effect(
     return Effect(value, error, value - reach, value + reach, *counts, *worth)
 
 
-def _shared(own: np.ndarray, worth: np.ndarray) -> np.ndarray:
-    """Return the variance of either side: one for both, unless theirs differ too much."""
+def _shared(sides: Sequence[Side], worth: np.ndarray) -> np.ndarray:
+    """Return the variance of either side: one for both, unless theirs differ by more than chance."""
+    own = np.array([it.variance for it in sides])
     pooled = np.full(2, float(own @ worth / worth.sum()))
-    is_alike = own.max() <= config.MOST_VARIANCE_RATIO * own.min()
+    if not own.all():
+        return np.maximum(own, pooled)
+    # The logarithm of a variance from n values has a variance of (kurtosis - 1) / n; a small side hides its tail: the heavier.
+    kurtosis = max(it.kurtosis for it in sides)
+    scatter = math.sqrt(max(kurtosis - 1, 0.0) * float((1 / worth).sum()))
+    is_alike = abs(math.log(own[0] / own[1])) <= config.MOST_VARIANCE_DEVIATIONS * scatter
     return pooled if is_alike else np.maximum(own, pooled)
 
 
@@ -188,9 +196,10 @@ def _fit(outcome: np.ndarray, design: np.ndarray, side: np.ndarray, weights: np.
     coefficients = right[kept].T @ ((left[:, kept].T @ (outcome[side] * root)) / values[kept])
     leverage = (left[:, kept] ** 2).sum(axis=1)
     residuals = (outcome[side] - design[side] @ coefficients) / np.sqrt(np.maximum(1 - leverage, SMALLEST_SLACK))
-    sums = np.bincount(group[side], w * residuals)
-    squares = float((w**2).sum())
-    return Side(coefficients, float((sums**2).sum()) / squares, squares / float(w.sum()) ** 2)
+    spread = np.bincount(group[side], w * residuals) ** 2
+    squares, total = float((w**2).sum()), float(spread.sum())
+    kurtosis = len(np.unique(group[side])) * float((spread**2).sum()) / total**2 if total > 0 else 1.0
+    return Side(coefficients, total / squares, kurtosis, squares / float(w.sum()) ** 2)
 
 
 def _design(covariates: np.ndarray | None, rows: int) -> np.ndarray:
@@ -202,6 +211,7 @@ def _design(covariates: np.ndarray | None, rows: int) -> np.ndarray:
         raise ValueError(
             f"covariates have shape {values.shape}; expected a row for each decision and a column for each covariate"
         )
+    refuse(~np.isfinite(values).all(axis=1), values, "the covariates", "numbers")
     if not len(values):
         return np.ones((0, 1))
     centred = values - values.mean(axis=0)
@@ -212,7 +222,6 @@ def _design(covariates: np.ndarray | None, rows: int) -> np.ndarray:
 def _check(outcome: np.ndarray, design: np.ndarray, first: np.ndarray, other: np.ndarray, weights: np.ndarray) -> None:
     _same_length(outcome=outcome, covariates=design, first_side=first, second_side=other, weights=weights)
     refuse(~np.isfinite(outcome), outcome, "the outcome", "a number")
-    refuse(~np.isfinite(design).all(axis=1), design, "the covariates", "numbers")
 
 
 def _same_length(**columns: np.ndarray) -> None:
