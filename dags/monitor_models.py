@@ -6,12 +6,13 @@ Joins what happened to the scores and decisions that are due, measures what has 
 | | |
 |---|---|
 | **Reads** | `crm_ai.score_history`, `crm_ai.decisions`, `lake.raw.*`, `lake.marts.*`, `lake.features.*`, the champions |
-| **Writes** | `crm_ai.model_performance`, `decision_performance`, `drift`, `model_alarms` |
+| **Writes** | `crm_ai.model_performance`, `decision_performance`, `lift`, `drift`, `model_alarms` |
 | **Starts** | `train_models`, when an alarm was raised |
 | **Does not** | change a score, switch a model, or keep a score waiting: it runs at low priority |
 
 1. `due`: is there a day that is over and has not been measured? If not, the rest is skipped (*force* measures in any case).
-2. `join_outcomes`: realised AUC, Brier score, calibration and lift of every model version and month.
+2. `join_outcomes`: realised AUC, Brier score, calibration and lift of every model version and month, and
+   what agents bring against customers left alone.
 3. `watch`: rows that arrive, inputs, scores and outcomes against what is usual for them.
 4. `raise_alarms` publishes `model_alarms`; `tell` sends mail or webhook where company.yml names one.
 

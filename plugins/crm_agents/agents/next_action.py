@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crm_agents import action_policy, outbox
 from crm_agents.agents.frame import AgentRun
-from crm_agents.arms import AS_USUAL, CONTROL, TREATMENT
+from crm_agents.arms import BUSINESS_AS_USUAL, CONTROL, TREATMENT
 from crm_agents.company import Company
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def choose(frame: pd.DataFrame, allowed: pd.DataFrame, version: str, run: AgentR
     place = draw(chances, frame["customer_id"], run.as_of, _seed())
     propensity = chances[range(len(frame)), place]
     arm = frame["arm"].to_numpy(dtype=object)
-    chosen = [AS_USUAL_CHOICE if one == AS_USUAL else names[number] for one, number in zip(arm, place, strict=True)]
+    chosen = [
+        AS_USUAL_CHOICE if one == BUSINESS_AS_USUAL else names[number] for one, number in zip(arm, place, strict=True)
+    ]
     policy = f"{settings.policy} {version}" if settings.policy == action_policy.LEARNT else settings.policy
     found = frame[["customer_id", "arm"]].assign(chosen=chosen, propensity=propensity, policy=policy)
     found["options"] = _options(frame, allowed, bandit, expected)
@@ -142,7 +144,7 @@ def _reasons(found: pd.DataFrame, currency: str) -> list[str]:
     """Return why, in a sentence for each decision."""
     sentences = {
         CONTROL: "In the control arm: never contacted, so that it can be measured what contacts bring.",
-        AS_USUAL: "Left to the company's habits, so that it can be measured what the agent brings.",
+        BUSINESS_AS_USUAL: "Left to the company's habits, so that it can be measured what the agent brings.",
     }
     chosen = [
         f"Expected to bring {expected:,.2f} {currency} within the outcome days, cost deducted; chosen with probability "

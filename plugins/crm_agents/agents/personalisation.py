@@ -214,7 +214,17 @@ def _prepare_customers(connection: duckdb.DuckDBPyConnection, run: AgentRun, com
     found = connection.execute(
         f"select customer_id from {rows} where as_of = date '{run.as_of}' and has_purchased order by customer_id"
     ).df()
-    found["arm"] = arms.arms(found["customer_id"], company.personalisation)
+    earlier = connection.execute(
+        f"""
+        from postgres_query('crm_db', '
+            select distinct on (entity_id) entity_id, arm from crm_ai.decisions where agent = ''{AGENT}'' and arm is not null
+                and as_of <= ''{run.as_of}'' and run_id <> ''{run.run_id}'' and outcome is distinct from ''undone''
+            order by entity_id, as_of, decision_id
+        ')
+        """
+    ).df()
+    shares = arms.ArmShares(company.personalisation.holdout_share, company.personalisation.as_usual_share)
+    found["arm"] = arms.arms(found["customer_id"], shares, earlier.set_index("entity_id")["arm"])
     connection.register("arms", found)
     connection.execute(
         f"create or replace temp table buyers as from {rows} join arms using (customer_id) where as_of = date '{run.as_of}'"

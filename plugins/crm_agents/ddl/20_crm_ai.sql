@@ -268,6 +268,33 @@ create table if not exists crm_ai.decision_performance (
     primary key (agent, policy, arm, chosen, month)
 );
 
+-- What an agent brings, against customers who were left alone by lot: an effect with its 95 % interval, or a reason. The period
+-- is last_365_days or a month of as_of (YYYY-MM).
+create table if not exists crm_ai.lift (
+    agent text,
+    action text,
+    compared_with text,
+    measure text,
+    period text,
+    first_on date not null,
+    last_on date not null,
+    treated bigint not null,
+    compared bigint not null,
+    gone bigint not null,
+    effective_treated double precision not null,
+    effective_compared double precision not null,
+    effect double precision,
+    lo95 double precision,
+    hi95 double precision,
+    total double precision,
+    reason text,
+    as_of date not null,
+    run_id text not null,
+    updated_at timestamptz not null default clock_timestamp(),
+    primary key (agent, action, compared_with, measure, period),
+    check ((effect is null) = (reason is not null))
+);
+
 -- Every measurement of what moved, alarm or not, and how far it usually moves.
 create table if not exists crm_ai.drift (
     as_of date,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crm_agents import horizons, lake, registry
 from crm_agents.company import Company
 from crm_agents.model_catalog import MODELS, ModelSpec
-from crm_agents.monitoring import alarms, arrivals, decision_outcomes, inputs, labels, performance
+from crm_agents.monitoring import alarms, arrivals, decision_outcomes, inputs, labels, lift, performance
 from crm_agents.monitoring.alarms import Alarm
 from crm_agents.monitoring.limits import Measurement, judge
 from crm_agents.monitoring.outcomes import Question
@@ -27,6 +27,7 @@ class Joined:
 
     model_months: int
     decision_months: int
+    lifts: int
 
 
 def whole_day(as_of: date, company: Company) -> date:
@@ -39,6 +40,7 @@ def join_outcomes(*, as_of: date, run_id: str, company: Company) -> Joined:
     return Joined(
         performance.evaluate(as_of=as_of, run_id=run_id, company=company),
         decision_outcomes.evaluate(as_of=as_of, run_id=run_id),
+        lift.evaluate(as_of=as_of, run_id=run_id),
     )
 
 

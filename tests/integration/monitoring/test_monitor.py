@@ -47,7 +47,7 @@ def test_a_day_of_a_company_with_a_champion(installation: Path, tmp_path: Path) 
 def test_a_company_without_rows_or_models_has_nothing_to_measure(installation: Path) -> None:
     RawLake()
     joined = monitor.join_outcomes(as_of=date(2024, 6, 30), run_id="r1", company=COMPANY)
-    assert (joined.model_months, joined.decision_months) == (0, 0)
+    assert (joined.model_months, joined.decision_months, joined.lifts) == (0, 0, 0)
     assert monitor.watch(as_of=date(2024, 6, 30), run_id="r1", company=COMPANY) == []
     assert rows("select count(*) from crm_ai.drift") == [(0,)]
 
