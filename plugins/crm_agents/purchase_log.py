@@ -20,19 +20,26 @@ if TYPE_CHECKING:
 # Each: customer_id, bought_on, and what the model needs to know of it.
 LOGS = {
     "orders": "select customer_id, ordered_on as bought_on, sum(revenue_amount)::double as amount "
-    "from marts.fct_orders {at} where is_purchase and ordered_on <= date '{until}' group by 1, 2",
+    "from marts.fct_orders {at} where is_purchase and ordered_on <= date '{until}' and {only} group by 1, 2",
     "lines": "select distinct customer_id, product_id, ordered_on as bought_on from marts.fct_order_items {at} "
     "where is_purchase_line and is_product and not is_duplicate and customer_id is not null and product_id is not null "
-    "and ordered_on <= date '{until}'",
+    "and ordered_on <= date '{until}' and {only}",
 }
 COLUMNS = {"orders": ("customer_id", "bought_on", "amount"), "lines": ("customer_id", "product_id", "bought_on")}
 LEAKAGE = "leakage"
 
 
-def query(log: str, until: date, snapshot: int | None = None) -> str:
-    """Return the SELECT of one of `LOGS` up to and with day `until`, from a snapshot of the lake or its newest one."""
+def query(log: str, until: date, snapshot: int | None = None, only: str | None = None) -> str:
+    """Return the SELECT of one of `LOGS` up to and with day `until`, from a snapshot of the lake or its newest one.
+
+    Parameters
+    ----------
+    only : str, optional
+        SELECT of customer_id: whose purchases.
+    """
     at = "" if snapshot is None else f"at (version => {snapshot:d})"
-    return LOGS[log].format(until=until, at=at)
+    those = "true" if only is None else f"customer_id in ({only})"
+    return LOGS[log].format(until=until, at=at, only=those)
 
 
 def read(connection: duckdb.DuckDBPyConnection, log: str, until: date, snapshot: int | None = None) -> pd.DataFrame:

@@ -42,11 +42,9 @@ def predict(
     rows : str
         Features of the customers that the run works on, as SQL after ``from``: only their purchases are read.
     """
-    bought = purchase_log.query(find_model(MODEL).learns_from, run.as_of, works_on.snapshot)
-    frame = connection.execute(
-        f"select *, date '{run.as_of}' as as_of from ({bought}) semi join "
-        f"(select customer_id from {rows} where as_of = date '{run.as_of}' and has_purchased) using (customer_id) order by all"
-    ).df()
+    those = f"select customer_id from {rows} where as_of = date '{run.as_of}' and has_purchased"
+    bought = purchase_log.query(find_model(MODEL).learns_from, run.as_of, works_on.snapshot, only=those)
+    frame = connection.execute(f"select *, date '{run.as_of}' as as_of from ({bought}) order by all").df()
     found: Any = model.predict(frame)
     connection.register("valued", found.drop(columns="expected_value"))
     numbers = ", ".join(
