@@ -46,10 +46,10 @@ def evaluate(
         for spec in models:
             if spec.outcome is None:
                 continue
+            if not _has_scores(spec):
+                continue
             days = horizons.horizon_days(spec, company, as_of)
             start = first_on or _first_open_day(spec, as_of, days + company.monitoring.late_outcome_days)
-            if start is None:
-                continue
             question = Question(spec, spec.outcome, start.replace(day=1), as_of, days)
             outcomes.join(connection, question)
             written += _write(question, run_id, company, judge(connection, question, company.behaviour.contact_share))
@@ -136,8 +136,14 @@ def amount_metrics() -> str:
     """
 
 
-def _first_open_day(spec: ModelSpec, as_of: date, open_days: int) -> date | None:
-    """Return from where on outcomes may still be missing: everything at first, later only the months still open."""
+def _has_scores(spec: ModelSpec) -> bool:
+    with postgres.connect() as crm:
+        row = crm.execute("select exists (select from crm_ai.score_history where model = %s)", (spec.name,)).fetchone()
+    return bool(row and row[0])
+
+
+def _first_open_day(spec: ModelSpec, as_of: date, open_days: int) -> date:
+    """Return from where on outcomes of scores may still be missing: all at first, later only of the months still open."""
     with postgres.connect() as crm:
         row = crm.execute(
             "select (select coalesce(min(month) filter (where not is_complete), max(month) + interval '1 month')::date "
@@ -146,7 +152,7 @@ def _first_open_day(spec: ModelSpec, as_of: date, open_days: int) -> date | None
             {"model": spec.name},
         ).fetchone()
     first_incomplete, first_scored = row or (None, None)
-    if first_scored is None or first_incomplete is None:
+    if first_incomplete is None:
         return first_scored
     still_open = as_of - timedelta(days=open_days)
     return max(min(first_incomplete, still_open), first_scored)
