@@ -20,6 +20,7 @@ from crm_agents.simulation.pipeline import PipelineDay
 from crm_agents.simulation.report import write_report
 from crm_agents.simulation.runner import wishes_of
 from crm_agents.simulation.state import read_state, state_file
+from crm_agents.simulator.contacts import ACTION_OF_CHOICE
 
 START = date(2026, 7, 1)
 CUSTOMERS = 700
@@ -40,6 +41,9 @@ def fingerprint() -> list[tuple]:
         f"select '{name}', count(*), md5(string_agg(t::text, '' order by t::text)) from crm.{name} t" for name in TABLES
     ]
     return crm(" union all ".join(parts))
+
+
+CONTACTS = "as_of = '2026-06-30' and blocked_by is null and chosen in " + str(tuple(ACTION_OF_CHOICE))
 
 
 def no_pipeline(as_of: date, company: Company, tell: object) -> PipelineDay:
@@ -94,14 +98,13 @@ def _check_contacts(contacts: int) -> None:
     """The contacts stand in the CRM as calls and mails, and the agents' wishes were read from their decisions."""
     calls = crm(
         "select count(*) from crm.interactions where occurred_at::date = '2026-07-01' and direction = 'outbound' "
-        "and kind in ('call', 'message') and customer_id in (select entity_id from crm_ai.decisions "
-        "where as_of = '2026-06-30' and chosen = 'contact_now')"
+        f"and kind in ('call', 'message') and customer_id in (select entity_id from crm_ai.decisions where {CONTACTS})"
     )[0][0]
     assert calls >= contacts * 0.95  # contacts under a second id go to the customer that it truly is
     state = read_state(load_settings())
     assert state is not None
     wanted = sum(len(places) for places in state.days[0].wishes.values())
-    decided = crm("select count(*) from crm_ai.decisions where as_of = '2026-06-30' and chosen = 'contact_now'")[0][0]
+    decided = crm(f"select count(distinct entity_id) from crm_ai.decisions where {CONTACTS}")[0][0]
     assert decided * 0.95 <= wanted <= decided
     assert contacts <= wanted
 
