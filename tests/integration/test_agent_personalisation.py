@@ -129,6 +129,19 @@ def test_undo_takes_all_of_it_back_and_replay_finds_the_same(company: None) -> N
     assert work("second").inserted == len(before) + ask("select count(*) from crm_ai.outbox")[0][0]
 
 
+def test_a_backfill_writes_nothing_that_stands(company: None) -> None:
+    run = AgentRun("past", agent.AGENT, DAY, is_backfill=True)
+    agent.understand(run, COMPANY)
+    assert agent.decide(run, COMPANY).choices == {}
+    assert not agent.blast_radius(run, COMPANY).needs_approval
+    assert agent.permit(run, COMPANY) == "A backfill sends nothing."
+    assert agent.execute(run, COMPANY).writes == 0
+    agent.evaluate(run, COMPANY)
+    assert ask("select (select count(*) from crm_ai.recommendations), (select count(*) from crm_ai.decisions)") == [
+        (0, 0)
+    ]
+
+
 def test_too_many_messages_wait_for_a_person(company: None) -> None:
     careful = COMPANY.model_copy(
         update={"personalisation": COMPANY.personalisation.model_copy(update={"approval_above_messages": 2})}

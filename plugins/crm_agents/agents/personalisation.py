@@ -109,6 +109,8 @@ def not_scored(run: AgentRun, reason: str) -> Understood:
 
 def decide(run: AgentRun, company: Company) -> Decided:
     """Put customers on lists, and choose an action for those whose day it is; nobody gets two things from one run."""
+    if run.is_backfill:
+        return Decided(DECISIONS, {}, 0)
     with lake.connect(with_crm=True) as connection:
         _prepare_customers(connection, run, company)
         listed = _on_lists(connection, run, company)
@@ -133,13 +135,15 @@ def decide(run: AgentRun, company: Company) -> Decided:
 def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
     """Say how many messages and tasks the run would put into the outbox, and whether a person has to agree first."""
     limit = company.personalisation.approval_above_messages
+    if run.is_backfill:
+        return BlastRadius("A backfill sends nothing.", False)
     with lake.connect() as connection:
         counts = connection.execute(
             f"select template, channel, count(*) from {WISHES} where run_id = ? group by all order by 3 desc, 1",
             [run.run_id],
         ).fetchall()
     total = sum(row[2] for row in counts)
-    if run.is_backfill or limit is None or total <= limit:
+    if limit is None or total <= limit:
         return BlastRadius(f"{total:,} messages and tasks; within what a run may do by itself.", False)
     why = f"{total:,} messages and tasks, more than {limit:,} (personalisation.approval_above_messages)"
     table = ["| what | channel | wished for |", "|---|---|---:|", *(f"| {a} | {b} | {n:,} |" for a, b, n in counts)]
