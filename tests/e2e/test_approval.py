@@ -22,7 +22,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 AGENT = "customer_behaviour_agent"
 PATIENCE_SECONDS = 300
 SCORES = "select entity_id, model, value, grade, as_of, run_id from crm_ai.scores order by 1, 2"
-REASONS = "select entity_id, rank, feature, contribution, statement, run_id from crm_ai.score_reasons order by 1, 2"
+REASONS = (
+    "select entity_id, model, rank, feature, contribution, statement, run_id from crm_ai.score_reasons order by 1, 2, 3"
+)
 
 
 def ask(query: str) -> list[tuple]:

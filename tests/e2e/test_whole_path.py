@@ -66,12 +66,12 @@ def test_every_buyer_has_a_segment(first_chain: Chain) -> None:
 
 def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> None:
     customers = ask("select count(*) from crm.customers")[0][0]
-    for model in ("purchase_propensity", "churn"):
+    for model in ("purchase_propensity", "churn", "lifetime_value"):
         scored = dict(ask(f"select status, count(*) from crm_ai.scores where model = '{model}' group by 1"))
         assert sum(scored.values()) == customers
-        assert scored["scored"] > scored["not_scored"]
+        assert scored["scored"] > customers / 4, model
     assert ask("select count(*) from crm_ai.scores where status = 'not_scored' and status_reason is null") == [(0,)]
-    assert ask("select count(*) from crm_ai.scores where value not between 0 and 1") == [(0,)]
+    assert ask("select count(*) from crm_ai.scores where unit = 'probability' and value not between 0 and 1") == [(0,)]
     assert ask("select distinct chosen from crm_ai.decisions order by 1") == [
         ("contact_now",),
         ("leave_alone",),
@@ -81,26 +81,41 @@ def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> N
 
 def test_reasons_add_up_to_the_score(first_chain: Chain) -> None:
     rows = ask(
-        "select s.value, sum(r.contribution), count(*) filter (where r.feature not in ('base', 'other')) "
+        "select s.value, sum(r.contribution), count(*) filter (where r.feature not in ('base', 'other')), s.unit "
         "from crm_ai.scores s join crm_ai.score_reasons r using (entity_type, entity_id, model) "
-        "group by s.model, s.entity_id, s.value"
+        "group by s.model, s.entity_id, s.value, s.unit"
     )
     assert len(rows) == ask("select count(*) from crm_ai.scores where status = 'scored'")[0][0]
-    assert max(abs(math.log(value / (1 - value)) - total) for value, total, _ in rows) < 1e-5
-    assert all(0 < named <= 10 for _, _, named in rows)
+    odds = [(value, total) for value, total, _, unit in rows if unit == "probability"]
+    amounts = [(value, total) for value, total, _, unit in rows if unit != "probability"]
+    assert max(abs(math.log(value / (1 - value)) - total) for value, total in odds) < 1e-5
+    assert max(abs(value - total) / max(value, 1) for value, total in amounts) < 1e-5
+    assert all(0 < named <= 10 for _, _, named, _ in rows)
 
 
 def test_the_champion_beats_its_baseline(first_chain: Chain) -> None:
     champions = ask(
         "select model, version, grade, metrics, baseline_metrics from crm_ai.models where alias = 'champion' order by 1"
     )
-    assert [row[0] for row in champions] == ["churn", "purchase_propensity", "recommendations"]
-    for model, version, grade, metrics, baseline in champions[:2]:
+    assert [row[0] for row in champions] == ["churn", "lifetime_value", "purchase_propensity", "recommendations"]
+    for model, version, grade, metrics, baseline in (champions[0], champions[2]):
         assert grade in ("A", "B")
         assert metrics["brier"] < baseline["brier"]
         assert ask(
             f"select distinct model_version from crm_ai.scores where status = 'scored' and model = '{model}'"
         ) == [(version,)]
+
+
+def test_products_are_recommended_and_only_what_consent_allows_waits_in_the_outbox(first_chain: Chain) -> None:
+    assert "personalisation_agent" in {run.dag_id for run in first_chain.runs}
+    customers, products = ask("select count(distinct customer_id), max(rank) from crm_ai.recommendations")[0]
+    assert customers > 500
+    assert products == 10
+    assert ask("select count(*) > 0 from crm_ai.decisions where agent = 'personalisation_agent'") == [(True,)]
+    assert ask(
+        "select count(*) from crm_ai.outbox o where channel <> 'none' and not exists (select from crm.consents c where "
+        "(c.customer_id, c.channel, c.purpose) = (o.recipient_id, o.channel, o.purpose) and c.granted)"
+    ) == [(0,)]
 
 
 def test_gates_and_dbt_tests_left_their_results(first_chain: Chain) -> None:
