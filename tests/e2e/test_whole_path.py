@@ -72,7 +72,8 @@ def test_every_customer_has_a_score_or_a_reason_why_not(first_chain: Chain) -> N
         assert scored["scored"] > customers / 4, model
     assert ask("select count(*) from crm_ai.scores where status = 'not_scored' and status_reason is null") == [(0,)]
     assert ask("select count(*) from crm_ai.scores where unit = 'probability' and value not between 0 and 1") == [(0,)]
-    assert ask("select distinct chosen from crm_ai.decisions order by 1") == [
+    chosen = "select distinct chosen from crm_ai.decisions where agent = 'customer_behaviour_agent' order by 1"
+    assert ask(chosen) == [
         ("contact_now",),
         ("leave_alone",),
         ("wait",),
