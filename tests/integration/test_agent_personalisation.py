@@ -142,6 +142,18 @@ def test_a_backfill_writes_nothing_that_stands(company: None) -> None:
     ]
 
 
+def test_a_run_for_an_earlier_day_than_the_last_leaves_what_stands(company: None) -> None:
+    later = DAY + timedelta(days=1)
+    add_features(later)
+    work("first", day=later)
+    before = ask("select customer_id, rank, product_id, as_of from crm_ai.recommendations order by 1, 2")
+    counts = "select (select count(*) from crm_ai.decisions), (select count(*) from crm_ai.outbox)"
+    decided = ask(counts)
+    assert work("late", day=DAY).writes == 0
+    assert ask("select customer_id, rank, product_id, as_of from crm_ai.recommendations order by 1, 2") == before
+    assert ask(counts) == decided
+
+
 def test_too_many_messages_wait_for_a_person(company: None) -> None:
     careful = COMPANY.model_copy(
         update={"personalisation": COMPANY.personalisation.model_copy(update={"approval_above_messages": 2})}

@@ -15,6 +15,7 @@ from crm_agents import (
     lake,
     model_versions,
     outbox,
+    postgres,
     recommendations,
     registry,
     usability,
@@ -109,7 +110,7 @@ def not_scored(run: AgentRun, reason: str) -> Understood:
 
 def decide(run: AgentRun, company: Company) -> Decided:
     """Put customers on lists, and choose an action for those whose day it is; nobody gets two things from one run."""
-    if run.is_backfill:
+    if _is_past(run):
         return Decided(DECISIONS, {}, 0)
     with lake.connect(with_crm=True) as connection:
         _prepare_customers(connection, run, company)
@@ -135,7 +136,7 @@ def decide(run: AgentRun, company: Company) -> Decided:
 def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
     """Say how many messages and tasks the run would put into the outbox, and whether a person has to agree first."""
     limit = company.personalisation.approval_above_messages
-    if run.is_backfill:
+    if _is_past(run):
         return BlastRadius("A backfill sends nothing.", False)
     with lake.connect() as connection:
         counts = connection.execute(
@@ -152,7 +153,7 @@ def blast_radius(run: AgentRun, company: Company) -> BlastRadius:
 
 def permit(run: AgentRun, company: Company) -> str:
     """Ask the rules of consent and frequency, and say what came of it; what cannot be read blocks everything."""
-    if run.is_backfill:
+    if _is_past(run):
         return "A backfill sends nothing."
     with lake.connect(with_crm=True) as connection:
         _read_wishes(connection, run)
@@ -161,7 +162,7 @@ def permit(run: AgentRun, company: Company) -> str:
 
 def execute(run: AgentRun, company: Company) -> Executed:
     """Write recommendations that changed (with ledger), decisions, and what may go out; safe to repeat after a crash."""
-    if run.is_backfill:
+    if _is_past(run):
         return Executed(0, 0, 0, 0)
     with lake.connect(with_crm=True) as connection:
         connection.execute(
@@ -191,10 +192,23 @@ def evaluate(run: AgentRun, company: Company) -> Evaluated:
     """Join what happened to earlier decisions that are due, and let the policy learn from it."""
     with lake.connect(with_crm=True) as connection:
         found = customers.join_outcomes(connection, AGENT, run.as_of)
-        log = None if run.is_backfill else action_policy.read_log(connection, AGENT, run.as_of)
+        log = None if _is_past(run) else action_policy.read_log(connection, AGENT, run.as_of)
     if log is not None and company.personalisation.policy == action_policy.LEARNT:
         print(action_policy.learn(log, company.personalisation, run.as_of, currency=company.currency).reason)
     return found
+
+
+def _is_past(run: AgentRun) -> bool:
+    """Tell whether the run is for a day gone by: a backfill, or one that a backfill of scores has started."""
+    if run.is_backfill:
+        return True
+    with postgres.connect() as crm:
+        row = crm.execute(
+            "select exists (select from crm_ai.agent_runs where agent = %s and as_of > %s and run_id <> %s "
+            "and status in ('written', 'done')) or exists (select from crm_ai.recommendations where as_of > %s)",
+            (AGENT, run.as_of, run.run_id, run.as_of),
+        ).fetchone()
+    return bool(row and row[0])
 
 
 def _served(run: AgentRun) -> registry.Served:
